@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from engine.frozen import dataclass, field
+
+TYPE_CHECKING = False  # importing typing costs ten milliseconds
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class State(StrEnum):
@@ -40,6 +45,22 @@ class Descriptor:
 
 
 @dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """How to find out whether a container does its work: image config `Healthcheck`, docker-run(1) `--health-*`.
+
+    `test`: CMD and words, CMD-SHELL and a line, NONE; empty: said elsewhere, or nowhere. The times are in nanoseconds,
+    as image configs have them; 0 of them, and of `retries`, leaves it to the image, then to Docker's default.
+    """
+
+    test: tuple[str, ...] = ()
+    interval: int = 0
+    timeout: int = 0
+    start_period: int = 0
+    start_interval: int = 0
+    retries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ImageConfig:
     """The execution part of an image-spec config. `None` differs from empty where Docker tells them apart."""
 
@@ -52,6 +73,8 @@ class ImageConfig:
     volumes: tuple[str, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
     stop_signal: str = ""
+    health: HealthCheck = HealthCheck()
+    shell: tuple[str, ...] = ()  # Docker's `Shell`, for a CMD-SHELL; empty: /bin/sh -c
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +112,18 @@ class Image:
     history: tuple[HistoryEntry, ...] = ()
     used_by: tuple[str, ...] = ()  # ids of containers; filled by Engine.images()
 
+    @property
+    def short_id(self) -> str:
+        return self.id.removeprefix("sha256:")[:12]
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
     """One step of a pull, for one layer (or for the image when `digest` is empty).
 
-    `action`: resolving, waiting, downloading, verifying, unpacking, exists, done.
-    `current`/`total` are bytes of the blob; total 0 means unknown.
+    `action`: resolving, resolved, waiting, downloading, verifying, unpacking, exists, done.
+    `current`/`total` are bytes of the blob; total 0 means unknown. With `resolved` come `image_digest`, which is what
+    the reference leads to (the index, if there is one), and the `platform` that is taken of it.
     """
 
     reference: str
@@ -103,6 +131,8 @@ class Progress:
     action: str
     current: int = 0
     total: int = 0
+    image_digest: str = ""
+    platform: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +216,8 @@ class RunOptions:
     platform: str = ""
     pull: str = "missing"  # missing, always, never
     shm_size: int = 64 << 20  # bytes
+    userns: str = ""  # auto: users of its own, none of them the host's; "" or host: the host's
+    health: HealthCheck = HealthCheck()
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +254,8 @@ class Container:
     endpoint: Endpoint | None = None
     stop_signal: str = "SIGTERM"
     stop_timeout: float = 10.0
+    health: str = ""  # starting, healthy, unhealthy; empty if nothing checks it, or it was never started
+    failing_streak: int = 0  # health checks that have failed since the last that did not
 
     @property
     def running(self) -> bool:
@@ -231,6 +265,16 @@ class Container:
     @property
     def short_id(self) -> str:
         return self.id[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class HealthResult:
+    """What came of one health check. `output` is the container's own word: make it safe before it is shown."""
+
+    start: float  # seconds since the epoch
+    end: float
+    exit_code: int  # 0 healthy; -1: it could not be run, or took too long
+    output: str  # stdout and stderr as they came, cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,9 +296,79 @@ class Stats:
 
 
 @dataclass(frozen=True, slots=True)
+class Process:
+    """A process of a container. What it calls itself and its words are its own to choose: make them safe to show."""
+
+    pid: int  # in the host's pid namespace
+    inner_pid: int  # in the container's
+    parent: int  # in the host's pid namespace
+    state: str  # the kernel's letter: R, S, D, Z, T ...
+    name: str
+    command: tuple[str, ...]  # empty for a zombie
+    uid: int
+    user: str  # the container's name for `uid`, else the number
+    cpu_seconds: float
+    memory: int  # bytes resident
+    threads: int
+    started: float  # seconds since the epoch
+    start_ticks: int  # clock ticks since boot: with `pid`, names this very process
+    terminal: str = "?"
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A socket that waits for others, in a container or on the host. `process` is the process's own word for itself."""
+
+    address: str  # 0.0.0.0 and :: mean every address
+    port: int
+    protocol: str = "tcp"
+    pid: int = 0  # in the host's pid namespace; 0 if no process is seen to hold it
+    process: str = ""
+    user: str = ""  # on the host: "you", or the user's name
+    container: str = ""  # on the host: the id of the container this publishes a port of ...
+    root: str = ""  # ... and the root of its engine
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What came of knocking at a published port. `server` and `location` are the server's words: make them safe."""
+
+    kind: str  # http, tls, tcp: it answers; refused, timeout, failed: it does not
+    seconds: float = 0.0  # from knocking to the first byte of the answer, or until the connection stood
+    status: int = 0  # of HTTP, over TLS too; 0 if it is something else
+    server: str = ""
+    location: str = ""  # where it redirects to; never followed
+    detail: str = ""  # why it failed
+
+    @property
+    def answers(self) -> bool:
+        return self.kind in ("http", "tls", "tcp")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference between a container's files and its image's (docker-diff(1))."""
+
+    path: str  # absolute, in the container; bytes that are not UTF-8 as surrogates
+    kind: str  # A added, C changed, D deleted
+    size: int = 0  # bytes of file content now; of a deleted file: in the image
+    is_directory: bool = False
+    target: str = ""  # of a symbolic link
+
+
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    """The beginning of a file in a container."""
+
+    path: str
+    content: bytes
+    size: int  # bytes of the whole file
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
-    """One change of state. `kind`: container, image, network. `action`: Docker's words (create, start, die, stop, kill,
-    pause, unpause, restart, rename, destroy, oom, pull, untag, delete, publish, unpublish ...)."""
+    """One change of state. `kind`: container, image, network, volume. `action`: Docker's words (create, start, die,
+    stop, kill, pause, unpause, restart, rename, destroy, oom, pull, untag, delete, publish, unpublish ...)."""
 
     time: float
     kind: str
@@ -273,6 +387,7 @@ class LogLine:
     stream: str  # stdout, stderr
     text: bytes
     timestamp: str = ""  # RFC 3339 with nanoseconds, as recorded
+    complete: bool = True  # False: no newline follows; the stream ended here, or the line is too long to be held whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +405,98 @@ class Removed:
 
     untagged: str = ""
     deleted: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Something that takes room on the disk. `kind`: container, image, volume, leftovers (of broken-off pulls).
+
+    `parts` are what it keeps, as (key, bytes): layers are shared, and a part is won when all that have it are gone.
+    """
+
+    kind: str
+    id: str
+    name: str
+    size: int  # bytes, shared parts included
+    created: float
+    active: bool  # a running container, an image or a volume that a container uses, a pull that goes on
+    parts: tuple[tuple[str, int], ...]
+    users: tuple[str, ...] = ()  # ids of the containers that use it, running or not
+    dangling: bool = False  # an image without a name, a volume without one
+    labels: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind}:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """Files that outlive the containers that use them. An anonymous one was made without a name of the user's."""
+
+    name: str
+    created: float  # seconds since the epoch
+    path: str  # of the files, on the host
+    anonymous: bool = False
+    users: tuple[str, ...] = ()  # ids of the containers that use it, running or not; newest first
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Docker's own of an anonymous volume; there are no others."""
+        return {"com.docker.volume.anonymous": ""} if self.anonymous else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """All that a root keeps on the disk."""
+
+    items: tuple[Stored, ...]
+
+    def of(self, kind: str) -> list[Stored]:
+        return [item for item in self.items if item.kind == kind]
+
+    def size(self, kind: str = "") -> int:
+        """Bytes of everything, or of everything of a kind; what is shared is counted once."""
+        return sum(dict(part for item in self.items if not kind or item.kind == kind for part in item.parts).values())
+
+    def gone(self, keys: Iterable[str]) -> list[Stored]:
+        """What a prune of these would remove: nothing that is in use by something that stays."""
+        chosen = set(keys)
+        leaving = {item.id for item in self.of("container") if item.key in chosen and not item.active}
+        return [
+            item
+            for item in self.items
+            if item.key in chosen and (not item.active or (item.users and leaving.issuperset(item.users)))
+        ]
+
+    def won(self, keys: Iterable[str]) -> int:
+        """Bytes that a prune of these would win."""
+        gone = self.gone(keys)
+        going = {item.key for item in gone}
+        kept = {part for item in self.items if item.key not in going for part, _ in item.parts}
+        parts = dict(part for item in gone for part in item.parts)
+        return sum(size for part, size in parts.items() if part not in kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What a prune has removed, and what it could not: `problems` are sentences."""
+
+    containers: tuple[str, ...] = ()  # ids
+    volumes: tuple[str, ...] = ()  # names
+    images: tuple[Removed, ...] = ()
+    won: int = 0  # bytes
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is not as it should be, as a check of the whole root found it. All three are for people."""
+
+    subject: str  # what it is about: "image redis:7", "container web", "cgroup pilothouse/..."
+    problem: str  # what is wrong with it
+    remedy: str = ""  # what was done, or would be; with `mended` false: what can be done
+    mended: bool = False  # in order now, or (looking only) would be
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
+
+from engine.frozen import dataclass
 
 DEFAULT_ROOT = "/var/lib/pilothouse"
 DEFAULT_RUN = "/run/pilothouse"
@@ -20,6 +20,7 @@ class Settings:
 
     root: Path = Path(DEFAULT_ROOT)
     run: Path = Path(DEFAULT_RUN)
+    starter: str = ""  # on whose behalf containers are started; empty: of the user that runs the command
 
     @classmethod
     def load(cls, root: str | None = None, run: str | None = None) -> Settings:
@@ -93,4 +94,8 @@ class Settings:
 
 
 def _tag(root: Path) -> str:
-    return hashlib.sha256(os.fsencode(root)).hexdigest()[:8]
+    try:
+        from _sha256 import sha256  # what hashlib has without OpenSSL, which takes 3 ms of every command to import
+    except ImportError:
+        from hashlib import sha256
+    return sha256(os.fsencode(root)).hexdigest()[:8]

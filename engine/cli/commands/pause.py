@@ -1,0 +1,19 @@
+"""`pilothouse pause`: freeze every process of containers."""
+
+from __future__ import annotations
+
+from engine.cli.drive import drive
+from engine.cli.each import for_each
+from engine.cli.flags import RUNNING, Arguments, Command
+
+COMMAND = Command(
+    "pause",
+    "CONTAINER [CONTAINER...]",
+    "Pause all processes within one or more containers",
+    minimum=1,
+    arguments=RUNNING,
+)
+
+
+def run(args: Arguments) -> int:
+    return for_each(args, args.words, lambda engine, name: drive(engine.pause(name)))

@@ -1,0 +1,1 @@
+"""Images in the store: pulling, unpacking into snapshots, naming, removing."""

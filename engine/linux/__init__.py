@@ -1,0 +1,1 @@
+"""The system calls the standard library lacks, one thin typed function each."""

@@ -1,0 +1,1 @@
+"""What containers wrote: reading it back, following it, making it safe to show."""

@@ -1,0 +1,1 @@
+"""Endpoints, addresses and published ports of containers, made over netlink."""

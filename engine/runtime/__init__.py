@@ -1,0 +1,1 @@
+"""Executes a bundle: namespaces, mounts, cgroups, init, and the monitor beside it."""

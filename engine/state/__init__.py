@@ -1,0 +1,1 @@
+"""What the engine remembers: the database, the event stream, the locks."""
