@@ -1,0 +1,1 @@
+"""The dashboard: a front end on engine.engine, like the command line."""

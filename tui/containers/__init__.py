@@ -1,0 +1,1 @@
+"""What the dashboard does with containers beside listing them: columns, dialogs, the card of an end, reports."""

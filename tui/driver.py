@@ -1,0 +1,49 @@
+"""The terminal's driver: Textual's, which also ends when the terminal is lost while it is written to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import IO, Any
+
+from textual.drivers.linux_driver import LinuxDriver
+
+
+class Outlet:
+    """The terminal as a file that never fails: what cannot be written is dropped, and `lost` is called once.
+
+    Textual's thread that writes would end with the error, and the dashboard wait for it for ever, holding a processor,
+    with nobody there to see it.
+    """
+
+    def __init__(self, file: IO[str], lost: Callable[[], object]) -> None:
+        self._file = file
+        self._lost = lost
+        self._open = True
+
+    def write(self, text: str) -> None:
+        self._try(self._file.write, text)
+
+    def flush(self) -> None:
+        self._try(self._file.flush)
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def _try(self, do: Callable[..., object], *arguments: str) -> None:
+        if not self._open:
+            return
+        try:
+            do(*arguments)
+        except OSError:
+            self._open = False
+            self._lost()
+
+
+class TerminalDriver(LinuxDriver):
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._file: Any = Outlet(self._file, self._end)
+
+    def _end(self) -> None:
+        """Called by the thread that writes."""
+        self._loop.call_soon_threadsafe(self._app.exit)

@@ -1,0 +1,1 @@
+"""What a container changed of its image's files, and a look into them."""

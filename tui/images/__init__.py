@@ -1,0 +1,1 @@
+"""What the dashboard does with images: layers and their files, why a pull failed, logins, replacing a container."""

@@ -1,0 +1,1 @@
+"""The rectangles of the main screen."""

@@ -1,0 +1,1 @@
+"""A terminal inside the dashboard: a shell in a container, or its main process."""

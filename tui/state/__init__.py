@@ -1,0 +1,1 @@
+"""What the dashboard knows, apart from how it is shown."""

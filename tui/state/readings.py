@@ -1,0 +1,82 @@
+"""Once a second: the machine's load, and what the containers on screen use and log."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.errors import EngineError
+from tui.state.log_pulse import LogPulse
+
+if TYPE_CHECKING:
+    from engine.engine import Engine
+    from engine.models import Container
+    from engine.settings import Settings
+    from tui.state.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The machine now. `cpu` in percent of all cores; the others in bytes."""
+
+    cpu: float
+    cpus: int
+    used: int
+    memory: int
+    free_disk: int
+
+
+class Readings:
+    """Puts readings into a `World`. Everything that may block is done in one go, in a thread."""
+
+    def __init__(self, settings: Settings, world: World) -> None:
+        self._settings = settings
+        self._world = world
+        self._place: Path | None = None
+
+    async def take(self, engine: Engine | None, containers: Iterable[Container]) -> None:
+        """Read the machine, and of `containers` the logs of all and the cgroups of those that run."""
+        watched = list(containers)
+        pulses = self._world.log_pulses
+        for container in watched:
+            if container.id not in pulses:
+                pulses[container.id] = LogPulse()
+        self._world.load = await asyncio.to_thread(self._look, [(each, pulses[each.id]) for each in watched])
+        self._world.tell("load")
+        running = [container.id for container in watched if container.running]
+        if engine is not None and running:
+            try:
+                self._world.measure(await engine.stats(running))
+            except EngineError:
+                pass  # one ended between the list and the reading; the next second knows
+        elif self._world.loaded:
+            self._world.tell("stats")  # the column of ages moves too
+
+    def _look(self, watched: list[tuple[Container, LogPulse]]) -> Load:
+        for container, pulse in watched:
+            pulse.look(f"{self._settings.container_dir(container.id)}/log/container.log", container.started)
+        return self._machine()
+
+    def _machine(self) -> Load:
+        import psutil
+
+        memory = psutil.virtual_memory()
+        if self._place is None:
+            place = self._settings.root
+            while not place.exists() and place != place.parent:
+                place = place.parent
+            self._place = place if place == self._settings.root else None
+        else:
+            place = self._place
+        return Load(
+            cpu=psutil.cpu_percent(),
+            cpus=os.cpu_count() or 1,
+            used=memory.total - memory.available,
+            memory=memory.total,
+            free_disk=shutil.disk_usage(place).free,
+        )

@@ -1,0 +1,112 @@
+"""Keys that come faster than the dashboard: each waits until the one before has done what it does.
+
+Textual gives a key to what has the focus when it arrives. Of `/web`, typed or pasted at once, the letters would go to
+the list as keys of its own, because the line that `/` opens has the focus only a moment later. What opens only after
+some work, a shell, has the keys too that are typed meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from textual.worker import WorkerError
+
+if TYPE_CHECKING:
+    from textual.events import Key
+    from textual.screen import Screen
+    from textual.worker import Worker
+
+    from tui.app import Pilothouse
+
+PATIENCE = 1.0  # seconds: what takes longer than this does not hold up the keys that follow
+OPENING = 10.0  # seconds that keys wait for the screen they are meant for; then they are dropped
+
+
+class TypeAhead:
+    """`handle` gives a key to Textual."""
+
+    def __init__(self, app: Pilothouse, handle: Callable[[Key], Awaitable[None]]) -> None:
+        self._app = app
+        self._handle = handle
+        self._waiting: deque[Key] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._opening: Worker[object] | None = None
+        self._opened_from: Screen[object] | None = None
+
+    def opens(self, work: Worker[object]) -> None:
+        """`work` opens a screen: keys wait until it is there. Without one they are dropped: none is for the list."""
+        self._opening, self._opened_from = work, self._app.screen
+        if not self._busy():
+            self._task = asyncio.create_task(self._go_on())
+
+    def _busy(self) -> bool:
+        return self._task is not None and not self._task.done()
+
+    async def take(self, key: Key) -> None:
+        """Handle the key at once, or after those that are waiting. Escape at once gives up a screen that is opening."""
+        if self._busy():
+            if key.key == "escape" and self._opening is not None and not self._waiting:
+                self._opening.cancel()
+            else:
+                self._waiting.append(key)
+            return
+        if await self._handled(key):
+            self._task = asyncio.create_task(self._go_on())
+
+    async def _go_on(self) -> None:
+        try:
+            await self._settled()
+            await self._opened()
+            while self._waiting:
+                if await self._handled(self._waiting.popleft()):
+                    await self._settled()
+                    await self._opened()
+        except Exception as error:  # what Textual does when a key fails that did not wait
+            self._app._handle_exception(error)
+
+    async def _handled(self, key: Key) -> bool:
+        """Give it to Textual. True: it may move the focus; text in a field, or in a terminal, does not."""
+        focused = self._app.focused
+        text = focused is not None and (
+            focused.check_consume_key(key.key, key.character) or getattr(focused, "takes_every_key", False)
+        )
+        await self._handle(key)
+        return not text
+
+    async def _opened(self) -> None:
+        """The screen that is being opened is there, or will not be."""
+        if self._opening is None:
+            return
+        try:
+            async with asyncio.timeout(OPENING):
+                await self._opening.wait()
+        except (TimeoutError, WorkerError):
+            pass
+        finally:
+            self._opening = None
+        if self._app.screen is self._opened_from:
+            self._waiting.clear()
+        else:
+            await self._settled()
+
+    async def _settled(self) -> None:
+        """The key has gone its way, from what has the focus up to the app, and what it opened has the focus."""
+        app = self._app
+        try:
+            async with asyncio.timeout(PATIENCE):
+                for node in (*(app.focused or app.screen).ancestors_with_self, app):
+                    await _has_come_to_it(node.call_later)
+                await _has_come_to_it(app.screen.call_after_refresh)
+                await _has_come_to_it(app.call_later)
+        except TimeoutError:
+            pass
+
+
+async def _has_come_to_it(call: Callable[[Callable[[], object]], object]) -> None:
+    """Until a callback given to `call` is called."""
+    called = asyncio.Event()
+    call(called.set)
+    await called.wait()
