@@ -1,0 +1,1 @@
+"""Tests of Pilothouse: they mirror engine/ and tui/."""

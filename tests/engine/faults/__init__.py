@@ -1,0 +1,1 @@
+"""What happens when something breaks: processes killed, machines rebooted, disks full, users and registries wrong."""

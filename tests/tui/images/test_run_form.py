@@ -1,0 +1,281 @@
+"""The run form: lines that judge themselves, what it remembers, editing a run and running it again."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+from textual import events
+
+from engine.engine import Engine
+from engine.errors import EngineError
+from engine.images.host import add_host_image
+from engine.models import Container, PortMapping, RunOptions, State
+from engine.settings import Settings
+from engine.state.database import Database
+from tests.tui.conftest import Driver, Open, sleeper
+from tui.images.rerun import run_in_place
+from tui.run_line import Fields, PortRow
+from tui.state import run_memory
+
+SMALL = "localhost/small:1"
+SERVER = "localhost/server:1"
+
+
+def free_port() -> int:
+    with socket.create_server(("0.0.0.0", 0)) as one:
+        return one.getsockname()[1]
+
+
+def add_server(settings: Settings) -> None:
+    """An image that exposes ports, and runs until it is stopped."""
+    database = Database(settings.database)
+    config = {
+        "ExposedPorts": {"80/tcp": {}, "443/tcp": {}, "53/udp": {}},
+        "Env": ["PATH=/usr/bin:/bin", "FLAVOUR=plain"],
+        "Cmd": ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.05; done"],
+    }
+    try:
+        add_host_image(settings, database, SERVER, python=False, config=config)
+    finally:
+        database.close()
+
+
+async def open_form(driver: Driver, image: str) -> None:
+    await driver.until(lambda: driver.world.images, "the image is known")
+    driver.app.open_run_form(image)
+    await driver.shows("Run a container", "✓ here")
+
+
+async def test_what_the_image_exposes_has_a_line_and_f2_finds_it_a_port(dashboard: Open, settings: Settings):
+    add_server(settings)
+    async with dashboard(110, 40) as driver:
+        await open_form(driver, SERVER)
+        await driver.shows("f2 publishes it", "53/udp", "443", "the image sets PATH FLAVOUR")
+        assert " -p " not in driver.text
+        await driver.press("tab", "tab")  # command, then the first line of the ports
+        await driver.press("f2")
+        await driver.until(lambda: " -p " in driver.text and ":80 " in driver.text, "a port was found")
+        await driver.press("ctrl+g")
+        await driver.says("started ")
+        await driver.until(lambda: driver.world.containers, "it runs")
+        (container,) = driver.world.containers.values()
+        assert [mapping.container_port for mapping in container.ports] == [80]
+
+
+async def test_a_volume_says_whether_its_directory_is_there_and_f2_makes_it(
+    dashboard: Open, image: object, tmp_path: Path
+):
+    site = tmp_path / "site"
+    async with dashboard(140, 40) as driver:
+        await open_form(driver, SMALL)
+        field = driver.app.screen.query_one("#volumes-0")
+        field.focus()
+        field.value = f"{site}:/srv"
+        await driver.shows("✗ no such directory", "f2 make it")
+        await driver.press("f2")
+        await driver.shows("✓ dir")
+        assert site.is_dir()
+        field.value = "data:/data"
+        await driver.shows("✓ volume")
+
+
+async def test_the_limits_are_folded_away_and_run_leads_to_what_is_wrong_with_them(dashboard: Open, image: object):
+    async with dashboard(110, 40) as driver:
+        await open_form(driver, SMALL)
+        assert "Workdir" not in driver.text
+        await driver.pilot.click("#toggle-more")
+        await driver.shows("Workdir", "Restart")
+        driver.app.screen.query_one("#memory").value = "1m"
+        driver.app.screen.query_one("#workdir").value = "srv"
+        driver.app.screen.query_one("#cpus").value = "lots"
+        await driver.shows("at least 6m", "must begin with /", "3 problems")
+        await driver.press("ctrl+g")
+        await driver.until(lambda: driver.app.focused.id == "memory", "at the first problem")
+        assert not driver.world.containers
+        driver.app.screen.query_one("#memory").value = "64m"
+        driver.app.screen.query_one("#workdir").value = "/srv"
+        driver.app.screen.query_one("#cpus").value = "0.5"
+        await driver.shows("--memory 64m", "--cpus 0.5", "-w /srv")
+
+
+async def test_more_lines_come_with_the_plus_and_choices_change_the_line(dashboard: Open, image: object):
+    async with dashboard(110, 40) as driver:
+        await open_form(driver, SMALL)
+        driver.app.screen.query_one("#env-0").value = "A=1"
+        await driver.pilot.click("#env-lines .add")
+        await driver.until(lambda: driver.app.focused.id == "env-1", "the new line has the focus")
+        await driver.type("NOT_SET_HERE")
+        await driver.shows("NOT_SET_HERE is not set here")
+        await driver.type("=2")
+        await driver.shows("-e A=1 -e NOT_SET_HERE=2")
+        driver.app.screen.query_one("#pull").focus()
+        await driver.press("space")
+        await driver.shows("(•)always", "--pull always")
+        driver.app.screen.query_one("#detach").focus()
+        await driver.press("space")
+        await driver.shows("$ pilothouse run -it")
+        await driver.press("f3")
+        assert driver.app.clipboard.startswith("pilothouse run -it --pull always")
+
+
+async def test_the_values_of_the_last_run_stand_there_the_next_time(dashboard: Open, image: object):
+    port = free_port()
+    async with dashboard(110, 40) as driver:
+        await open_form(driver, SMALL)
+        screen = driver.app.screen
+        screen.query_one("#command").value = "sleep 1000"
+        screen.query_one("#env-0").value = "DB_PASSWORD=secret"
+        screen.query_one("#ports-lines .host").value = f"{port}:80"
+        await driver.shows("✓ free")
+        await driver.press("ctrl+g")
+        await driver.says("started ")
+        await driver.until(lambda: driver.app.screen is driver.app.dashboard, "the form has closed")
+        await open_form(driver, SMALL)
+        await driver.shows("sleep 1000", "DB_PASSWORD=", "last values", "taken by")
+        assert driver.app.screen.query_one("#env-0").value == "DB_PASSWORD="
+        await driver.press("f4")
+        await driver.until(lambda: not driver.app.screen.query_one("#command").value, "cleared")
+        await driver.press("escape")
+    assert run_memory.last(SMALL) == Fields(
+        SMALL, command="sleep 1000", env=("DB_PASSWORD=",), volumes=("",), ports=(PortRow(f"{port}:80"),)
+    )
+
+
+def test_a_memory_that_cannot_be_read_is_none(private_home: Path):
+    from tui.state import memory
+
+    for broken in ({"x": 3}, [], {"x": {"ports": [1]}}, {"x": {"name": 3}}, {"x": {"env": None}}):
+        memory.remember(run_forms=broken)
+        assert run_memory.last("x") is None
+    for number in range(50):
+        run_memory.keep(f"i{number}", Fields(f"i{number}", name="n"))
+    assert run_memory.last("i5") is None
+    assert run_memory.last("i49") == Fields("i49")
+
+
+async def test_a_run_is_edited_and_takes_the_place_of_the_old(dashboard: Open, engine: Engine, image: object):
+    port = free_port()
+    old = await engine.run(sleeper("web", env=("A=1",), ports=(PortMapping(80, port),)))
+    async with dashboard(120, 40) as driver:
+        await driver.select("web")
+        await driver.press("R")
+        await driver.shows("Run web again", "takes its place", "A=1", f"{port}", "✓ free", "rm -f web &&")
+        driver.app.screen.query_one("#env-0").value = "A=2"
+        await driver.shows("-e A=2")
+        await driver.press("ctrl+g")
+        await driver.says("started web")
+        await driver.until(lambda: driver.container("web") and driver.container("web").id != old.id, "a new web")
+        await driver.until(lambda: len(driver.world.containers) == 1, "the old one is gone")
+        assert driver.container("web").options.env == ("A=2",)
+        assert driver.container("web").ports == (PortMapping(80, port),)
+        await driver.press("R")
+        await driver.shows("takes its place")
+        driver.app.screen.query_one("#replace").value = False
+        await driver.shows("taken by", "f2 use another name")
+
+
+async def test_if_the_new_one_cannot_start_the_old_one_runs_again(engine: Engine, web: Container):
+    try:
+        await run_in_place(
+            engine, web, RunOptions(SMALL, ("no-such-program",), name="web", detach=True), lambda _: None
+        )
+    except EngineError as error:
+        assert "no-such-program" in str(error)
+    (container,) = await engine.containers()
+    assert (container.id, container.name, container.state) == (web.id, "web", State.RUNNING)
+
+
+async def test_without_detach_the_new_container_is_attached_to(dashboard: Open, image: object):
+    async with dashboard(100, 30) as driver:
+        await open_form(driver, SMALL)
+        driver.app.screen.query_one("#name").value = "talk"
+        driver.app.screen.query_one("#detach").value = False
+        await driver.shows("-it --name talk")
+        await driver.press("ctrl+g")
+        await driver.shows("talk · main process")
+        await driver.press("ctrl+right_square_bracket")
+        await driver.until(lambda: driver.app.screen is driver.app.dashboard, "back in the dashboard")
+
+
+async def test_a_command_that_the_image_has_not_is_no_failed_pull(dashboard: Open, image: object):
+    async with dashboard(80, 24) as driver:
+        await open_form(driver, SMALL)
+        driver.app.screen._lines["command"].inputs[0].value = "nosuch"
+        await driver.press("ctrl+g")
+        await driver.says("executable file not found in $PATH")
+        assert driver.app.screen is driver.app.dashboard, driver.text
+
+
+async def test_who_has_a_port_is_read_at_eighty_columns(dashboard: Open, engine: Engine, image: object):
+    port = free_port()
+    await engine.run(sleeper("web", ports=(PortMapping(80, port),)))
+    async with dashboard(80, 24) as driver:
+        await open_form(driver, SMALL)
+        driver.app.screen._groups["ports"].lines[0].values = (str(port), "")
+        await driver.shows("✗ to which port inside?")
+        driver.app.screen._groups["ports"].lines[0].values = (str(port), "80")
+        await driver.shows("✗ taken by web")
+
+
+async def test_pull_only_fetches_and_runs_nothing(dashboard: Open, image: object):
+    async with dashboard(100, 30) as driver:
+        driver.app.open_run_form("127.0.0.1:1/none:1")
+        await driver.shows("not here: will be pulled")
+        await driver.pilot.click("#pull-only")
+        await driver.shows("Pull failed", "the registry is down")
+        assert not driver.world.containers
+
+
+async def test_a_line_of_several_lines_can_be_pasted(dashboard: Open, image: object):
+    async with dashboard(120, 40) as driver:
+        await driver.press("n")
+        await driver.shows("Run a container", "needed")
+        text = f"docker run -d \\\n  --name pasted \\\n  -e A=1 \\\n  {SMALL} sleep 5\n"
+        for end in ("\n", "\r\n", "\r"):  # terminals differ in what they make of the end of a pasted line
+            await driver.press("f4")
+            driver.app.screen.query_one("#image").value = ""
+            driver.app.screen.query_one("#image").focus()
+            await driver.until(lambda: "$ pilothouse" not in driver.text, "an empty form")
+            driver.app.post_message(events.Paste(text.replace("\n", end)))
+            await driver.shows("$ pilothouse run -d --name pasted -e A=1 localhost/small:1 sleep 5")
+
+
+async def test_flags_that_there_are_not_are_listed_when_a_line_is_pasted(dashboard: Open, image: object):
+    async with dashboard(120, 40) as driver:
+        await driver.press("n")
+        await driver.shows("Run a container", "needed")
+        driver.app.post_message(events.Paste(f"docker run --gpus all --log-driver=none --name pasted {SMALL} true"))
+        await driver.shows("left out, not supported yet: --gpus all, --log-driver none")
+        await driver.shows("$ pilothouse run -d --name pasted localhost/small:1 true")
+        await driver.press("f4")
+        driver.app.screen.query_one("#image").value = ""
+        await driver.until(lambda: "left out" not in driver.text, "forgotten with what was pasted")
+        driver.app.screen.query_one("#image").focus()
+        driver.app.post_message(events.Paste("docker run --pod new nginx"))
+        await driver.shows("unknown flag: --pod")
+
+
+async def test_the_form_works_on_a_small_screen(dashboard: Open, image: object):
+    async with dashboard(60, 15) as driver:
+        await open_form(driver, SMALL)
+        await driver.press("tab", "tab")
+        await driver.type("99999:80")
+        await driver.shows("1 problem", "Run  ctrl+g")
+        for _ in range(8):
+            await driver.press("down")  # what has the focus is scrolled into view
+        await driver.shows("Detach (-d)")
+        await driver.press("ctrl+g")
+        await driver.shows("99999:80")
+
+
+async def test_up_and_down_go_from_row_to_row(dashboard: Open, image: object):
+    async with dashboard(120, 40) as driver:
+        await open_form(driver, SMALL)
+        seen = []
+        for _ in range(6):
+            await driver.press("down")
+            seen.append(driver.app.screen.focused.id or driver.app.screen.focused.parent.key)
+        assert seen == ["command", "ports.0", "env-0", "volumes-0", "detach", "toggle-more"]
+        await driver.press("down", "down", "up", "up", "up", "up")
+        assert driver.app.screen.focused.id == "env-0"

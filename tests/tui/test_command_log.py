@@ -1,0 +1,34 @@
+"""The command log: nothing of it is cut, and its lines can be taken to a shell."""
+
+from __future__ import annotations
+
+import time
+
+from tests.tui.conftest import Open
+from tui.state.world import Entry
+
+LONG = "manifest for registry.example.com:5000/team/application-with-a-long-name:2026-11-25 was not found there"
+
+
+async def test_a_long_failure_is_shown_whole_and_c_copies_the_line_under_the_cursor(dashboard: Open):
+    async with dashboard(140, 40) as driver:
+        await driver.press("escape")  # from the welcome
+        for number in range(3):
+            line = f"pilothouse pull {'x' * 40}/{'y' * 40}:{number}"
+            hint = "check the tag, or log in: pilothouse login registry.example.com:5000"
+            driver.world.log.append(Entry(line, time.time(), 0.2, "failed", LONG, hint))
+        driver.world.tell("log")
+        await driver.shows("Command log", "✗ pilothouse pull")
+        pane = driver.app.dashboard.query_one("#commands")
+        whole = "".join(pane.view.render_line(row).text.strip() for row in range(pane.view.size.height))
+        assert LONG.replace(" ", "") in whole.replace(" ", "") and "registry.example.com:5000" in whole
+        driver.app.dashboard.enter(pane)
+        await driver.until(lambda: pane.has_focus_within, "the log has the focus")
+        await driver.press("c")
+        assert driver.app.clipboard.endswith(":2") and driver.app.clipboard.startswith("pilothouse pull xxx")
+        await driver.press("k", "k")
+        await driver.shows("▸")
+        await driver.press("c")
+        assert driver.app.clipboard.endswith(":0")
+        await driver.press("G", "c")
+        assert driver.app.clipboard.endswith(":2")

@@ -1,0 +1,67 @@
+"""What all lists do: filters, orders, marks."""
+
+from __future__ import annotations
+
+from engine.engine import Engine
+from engine.models import Image
+from tests.tui.conftest import Driver, Open, sleeper
+
+
+async def test_where_only_what_runs_is_shown_a_filter_still_finds_the_rest(
+    dashboard: Open, engine: Engine, image: Image
+):
+    await engine.run(sleeper("web"))
+    await engine.create(sleeper("idle"))
+    async with dashboard() as driver:
+        await driver.shows("web", "idle")
+        await driver.press("a", "slash")
+        await driver.type("idl")
+        await driver.shows("0 of 1 match `idl`. Esc clears.", "1 more does, not running: a shows all.")
+        await driver.press("escape", "slash")
+        await driver.type("status:created")
+        await driver.until(lambda: driver.app.dashboard.containers.table.rows, "what the state asks for")
+        await driver.shows("idle")
+
+
+async def test_sorting_goes_through_the_columns_each_both_ways_and_is_remembered(
+    dashboard: Open, engine: Engine, image: Image
+):
+    for name in ("beta", "alpha"):
+        await engine.create(sleeper(name))
+
+    def names(driver: Driver) -> list[str]:
+        return [row.cells[0][0][0] for row in driver.app.dashboard.containers.table.rows]
+
+    async with dashboard() as driver:
+        await driver.press("S")
+        await driver.shows("NAME ▲", "S:name ▲")
+        assert names(driver) == ["alpha", "beta"]
+        await driver.press("S")
+        await driver.shows("NAME ▼", "S:name ▼")
+        assert names(driver) == ["beta", "alpha"]
+        await driver.press("S")
+        await driver.shows("STATE ▲")
+        driver.app.dashboard.containers._sort("name", down=True)
+        await driver.press("q")
+    async with dashboard() as driver:
+        await driver.shows("NAME ▼")
+        await driver.pilot.click("#containers Table", offset=(5, 0))
+        await driver.until(lambda: not driver.app.dashboard.containers.table.sort_column, "the engine's order")
+        await driver.pilot.click("#containers Table", offset=(5, 0))
+        await driver.shows("NAME ▲")
+        await driver.pilot.click("#containers Table", offset=(5, 0))
+        await driver.shows("NAME ▼")
+
+
+async def test_the_logs_of_marked_containers_are_merged_from_the_list(dashboard: Open, engine: Engine, image: Image):
+    for name in ("one", "two"):
+        await engine.run(sleeper(name))
+    async with dashboard(140, 24) as driver:
+        await driver.shows("one", "two", "s Stop")
+        assert "M Merge" not in driver.text
+        await driver.press("M")
+        await driver.says("mark two or more containers first")
+        await driver.press("A")
+        await driver.shows("M Merge 2")
+        await driver.press("M")
+        await driver.shows("two + one · Logs", "2 merged")
