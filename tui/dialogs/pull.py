@@ -89,6 +89,9 @@ class PullProgress(Dialog[str]):
         self._world.watch(self._update, "pulls")
         self._update()
 
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._update)  # the title fills the frame, whose width is known only then
+
     def on_unmount(self) -> None:
         self._world.forget(self._update)
 
