@@ -156,7 +156,7 @@ SCENES = (
     Scene("stats", ("3", *2 * NEXT), ("Stats", "PIDS")),
     Scene("env", ("3", *3 * NEXT), ("GREETING",)),
     Scene("inspect", ("3", *4 * NEXT), ("Config",)),
-    Scene("processes", ("3", *5 * NEXT), ("Processes", "worker")),
+    Scene("processes", ("3", *5 * NEXT), ("Processes", "0.0%")),
     Scene("files", ("3", *6 * NEXT), ("nginx.conf",)),
     Scene("shell-tab", ("3", *7 * NEXT), ("over the whole screen",)),
     Scene("events", ("3", *8 * NEXT), ("create",)),
