@@ -200,6 +200,15 @@ class Dashboard(Screen[None]):
 
         self.mount(Tour(), before=self.status)
 
+    def focus_previous(self, selector: str | type[Widget] = "*") -> Widget | None:
+        """Shift+Tab goes from a list to the end of what belongs to it: the list before it would change the details."""
+        if self.focused is self.listed.table:
+            others = set(self.lists()) - {self.listed}
+            beside = [each for each in self.focus_chain if not others.intersection(each.ancestors_with_self)]
+            self.set_focus(beside[-1])
+            return self.focused
+        return super().focus_previous(selector)
+
     @property
     def focus_chain(self) -> list[Widget]:
         """Tab goes from a list to its details, then to all else, the other lists last."""

@@ -116,7 +116,7 @@ def container(settings: Settings, database: Database, container: Container) -> d
             "Entrypoint": _list(image.config.entrypoint if options.entrypoint is None else options.entrypoint),
             "Labels": {**image.config.labels, **options.labels},
             "StopSignal": container.stop_signal,
-            "StopTimeout": container.stop_timeout,
+            "StopTimeout": int(container.stop_timeout),
             "ExposedPorts": {port: {} for port in image.config.exposed_ports} or None,
             **_healthcheck(options, image),
         },

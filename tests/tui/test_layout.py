@@ -133,6 +133,12 @@ async def test_tab_goes_from_a_list_to_its_details_and_then_to_the_other_list(da
         assert seen == ["containers", "logs", "ports", "stats", "commands", "images", "image", "commands"]
         await driver.press("shift+tab")
         assert driver.app.dashboard.active.id == "image"
+        await driver.press("1")
+        back = []
+        for _ in range(5):
+            await driver.press("shift+tab")
+            back.append(driver.app.dashboard.active.id)
+        assert back == ["commands", "stats", "ports", "logs", "containers"]
 
 
 async def test_a_filter_that_is_kept_is_no_stop_of_tab(dashboard: Open, web: Container):
