@@ -93,7 +93,7 @@ def graphs(container: Container, history: History, window: Window, columns: int)
             ],
             ("cpu",),
             most,
-            lambda value: f"{value:.0f}%" if most >= 10 else f"{value:.1f}%",
+            lambda value: f"{value:.3g}%",
             limit=most if cpus else 0,
             marks="throttled",
             sign=("t", "warn"),
