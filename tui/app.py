@@ -97,8 +97,10 @@ class Pilothouse(App[None]):
             return theming.load(theming.DEFAULT)
 
     def _fitting(self, palette: theming.Palette) -> theming.Palette:
-        """As it is, or for a terminal with no more than sixteen colours."""
-        return theming.sixteen(palette) if self.console.color_system == "standard" else palette
+        """As it is, or for a terminal with no more than sixteen colours, or for one that shall show none."""
+        if self.console.color_system == "standard":
+            palette = theming.sixteen(palette)
+        return theming.colourless(palette) if self.no_color else palette
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return theming.variables(self._first_theme.colors)

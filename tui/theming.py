@@ -98,6 +98,20 @@ def sixteen(palette: Palette) -> Palette:
     )
 
 
+def colourless(palette: Palette) -> Palette:
+    """The theme where NO_COLOR is set: a grey in place of a red would be the dimmest word where it matters most."""
+    kept = ("background", "surface", "panel", "muted", "border")
+    reverse = {
+        "cursor-background": palette.colors["foreground"],
+        "cursor-foreground": palette.colors["background"],
+    }
+    ink = palette.colors["foreground"]
+    return replace(
+        palette,
+        colors={name: color if name in kept else reverse.get(name, ink) for name, color in palette.colors.items()},
+    )
+
+
 def _nearest_hue(color: str, among: tuple[str, ...]) -> str:
     hue = Color.parse(color).hsl.h
 

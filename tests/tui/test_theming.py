@@ -62,6 +62,16 @@ def test_sixteen_colours_keep_the_ground_of_the_theme():
     assert theming.sixteen(theming.load("dark")).colors["background"] == "#000000"
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_without_colours_no_state_is_dimmer_than_the_text(name: str):
+    for palette in (theming.load(name), theming.sixteen(theming.load(name))):
+        colors = theming.colourless(palette).colors
+        for text in ("primary", "success", "warning", "error", "focus"):
+            assert colors[text] == colors["foreground"]
+        assert contrast(colors["cursor-foreground"], colors["cursor-background"]) >= 4.5
+        assert colors["cursor-background"] != colors["background"]
+
+
 def test_states_of_the_colour_blind_theme_differ_in_lightness_or_along_blue_and_orange():
     colors = theming.load("colour-blind").colors
     good, warn, bad = (Color.parse(colors[name]) for name in ("success", "warning", "error"))

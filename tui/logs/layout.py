@@ -68,6 +68,7 @@ class Look:
     rule: Style
     open_key: str = "Enter"  # opens a line
     names: tuple[tuple[str, Style], ...] = ()  # of merged logs, as wide as each other
+    colourless: bool = False  # a line's own colours would be greys, and red the dimmest of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,8 @@ def rows(line: Line, look: Look, spans_of: SpansOf, standing: Standing, now: flo
     limit = UNFOLDED if standing.opened else FOLD
     raw = last_state(line.text)
     text, styles = _styled_text(raw[: 4 * limit])
+    if look.colourless:
+        styles = [(begin, end, style.without_color) for begin, end, style in styles]
     hidden = len(raw) - len(text[:limit].encode()) if len(text) > limit or len(raw) > 4 * limit else 0
     hidden += line.length - len(line.text)
     tail: list[Segment] = []

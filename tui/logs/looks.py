@@ -74,5 +74,6 @@ def look_of(body: LogBody, width: int) -> Look:
         aside=own("logs--aside"),
         sign=own("logs--sign"),
         rule=own("logs--rule"),
+        colourless=body.app.no_color,
         names=tuple((name, own(_NAMES[at % len(_NAMES)])) for at, name in enumerate(body.names)),
     )

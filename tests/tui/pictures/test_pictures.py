@@ -219,3 +219,12 @@ def test_sixteen_colours_look_as_they_did(
     monkeypatch.setenv("TERM", "linux")
     scene = Scene(theme, ("down", "space", "down"), ("favicon", "ERROR", "1 marked"))
     assert snap_compare(app(theme=theme), terminal_size=scene.size, run_before=shown(scene))
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_no_color_looks_as_it_did(
+    snap_compare: Any, app: Callable[..., Pilothouse], theme: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("NO_COLOR", "1")
+    scene = Scene(theme, ("down", "space", "down"), ("favicon", "ERROR", "1 marked"))
+    assert snap_compare(app(theme=theme), terminal_size=scene.size, run_before=shown(scene))
