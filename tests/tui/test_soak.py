@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 
 import psutil
+import pyte
 import pytest
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
@@ -189,6 +190,41 @@ def test_any_keys_break_nothing_and_memory_stays_flat(settings: Settings, life: 
         assert termios.tcgetattr(terminal.slave) == terminal.before
     finally:
         terminal.close()
+
+
+def test_a_storm_of_sizes_leaves_the_screen_whole(settings: Settings, life: None):
+    """A size every 20 ms, over a form and over a log that floods, from one cell to 250 times 80."""
+    dice = random.Random(11)
+    terminal = Soak(settings)
+    try:
+        terminal.read_until(b"flood")
+        for keys, words in ((b"n", "Run a container"), (b"\x1b", "2 Images"), (b"3z", "FOLLOW"), (b"z1", "2 Images")):
+            os.write(terminal.master, keys)
+            end = time.monotonic() + SECONDS / 8
+            while time.monotonic() < end:
+                terminal.send((dice.randint(1, 250), dice.randint(1, 80)))
+                terminal.drain(0.02)
+            terminal.written = b""
+            terminal.send((80, 24))
+            _seen(terminal, words)
+        assert terminal.alive()
+    finally:
+        terminal.close()
+
+
+def _seen(terminal: Soak, words: str) -> None:
+    """Until a terminal of 80 times 24 shows them, and the first and the last row where they belong."""
+    screen = pyte.Screen(80, 24)
+    stream = pyte.ByteStream(screen)
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        rows = screen.display
+        if rows[0].startswith(" PILOTHOUSE") and any(words in row for row in rows) and rows[-1].strip():
+            return
+        assert time.monotonic() < deadline, "\n".join(rows)
+        terminal.drain(0.1)
+        stream.feed(terminal.written)
+        terminal.written = b""
 
 
 class _Enough(Exception):
