@@ -92,7 +92,7 @@ async def _trial(settings: Settings) -> dict[str, str]:
         finally:
             if process.returncode is None:
                 process.kill()
-                await process.wait()
+            await process.communicate()  # to the end of its pipe, which would else outlive the loop
     finally:
         await asyncio.to_thread(shutil.rmtree, directory, True)
     lines = (line.partition("\t") for line in said.decode(errors="replace").splitlines())
