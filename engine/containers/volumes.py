@@ -174,16 +174,26 @@ def sweep(settings: Settings) -> None:
 
 
 def remove(settings: Settings, database: Database, name: str) -> None:
-    """Remove a volume with all it holds. Raises: NotFound, and Conflict while a container uses it."""
-    with lock(settings, "volume", name), database.transaction() as connection:
-        if connection.execute("SELECT 1 FROM volumes WHERE name = ?", (name,)).fetchone() is None:
-            raise NotFound(f"get {name}: no such volume")
-        users = connection.execute("SELECT container_id FROM container_volumes WHERE volume = ?", (name,)).fetchall()
-        if users:
-            names = ", ".join(row["container_id"] for row in users)
-            raise Conflict(f"remove {name}: volume is in use - [{names}]", hint="remove the container first")
-        connection.execute("DELETE FROM volumes WHERE name = ?", (name,))
-        _delete(settings, name)
+    """Remove a volume with all it holds. Raises: NotFound, and Conflict while a container uses it.
+
+    Its row goes first: a volume that is still listed after a crash has all its files.
+    """
+    with lock(settings, "volume", name):
+        with database.transaction() as connection:
+            if connection.execute("SELECT 1 FROM volumes WHERE name = ?", (name,)).fetchone() is None:
+                raise NotFound(f"get {name}: no such volume")
+            users = connection.execute(
+                "SELECT container_id FROM container_volumes WHERE volume = ?", (name,)
+            ).fetchall()
+            if users:
+                names = ", ".join(row["container_id"] for row in users)
+                raise Conflict(f"remove {name}: volume is in use - [{names}]", hint="remove the container first")
+            connection.execute("DELETE FROM volumes WHERE name = ?", (name,))
+        try:
+            _delete(settings, name)
+        except StoreError:
+            enter(database, name)  # its files are all there
+            raise
     _emit(settings, "destroy", name)
 
 

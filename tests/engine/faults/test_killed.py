@@ -111,6 +111,41 @@ def test_a_run_killed_at_any_of_its_steps_leaves_nothing_or_a_container_in_order
         assert settled_leftovers(settings) == [], (who, point)
 
 
+@pytest.mark.parametrize(
+    ("point", "when", "words", "allowed"),
+    [
+        ("containers.volumes.data_directory", "return", ("volume", "create", "data"), ("", "data")),
+        ("containers.volumes._emit", "call", ("volume", "create", "data"), ("data",)),
+        ("containers.volumes._delete", "call", ("volume", "rm", "data"), ("", "data")),
+        ("containers.volumes._clear_away", "call", ("volume", "rm", "data"), ("",)),
+        ("containers.volumes._delete", "return", ("volume", "rm", "data"), ("",)),
+        ("containers.volumes._emit", "call", ("volume", "rm", "data"), ("",)),
+        ("containers.volumes._delete", "return", ("volume", "prune", "-af"), ("",)),
+    ],
+)
+@pytest.mark.usefixtures("image")
+def test_a_volume_is_whole_or_gone_wherever_its_command_is_killed(
+    settings: Settings,
+    pilothouse: Command,
+    next_command: NextCommand,
+    point: str,
+    when: str,
+    words: tuple[str, ...],
+    allowed: tuple[str, ...],
+) -> None:
+    if "create" not in words:
+        assert (
+            pilothouse("run", "--rm", "-v", "data:/data", SMALL, "sh", "-c", "echo kept > /data/file").returncode == 0
+        )
+    dying(settings, "cli", point, when, words)
+    next_command()
+    there = pilothouse("volume", "ls", "-q").stdout.decode().strip()
+    assert there in allowed
+    if there and "create" not in words:
+        assert (settings.volumes / "data" / "_data" / "file").read_text() == "kept\n"
+    assert settled_leftovers(settings) == []
+
+
 def until_gone(next_command: NextCommand, shown: str) -> str:
     """Its init may not have ended yet: then its monitor, or the next command, removes it."""
     deadline = time.monotonic() + 60
