@@ -19,6 +19,7 @@ from engine.models import (
     HostInfo,
     Image,
     Listener,
+    Loaded,
     LogLine,
     LogQuery,
     PortMapping,
@@ -141,6 +142,31 @@ class Engine:
         from engine.images.host import add_host_image
 
         return await self._call(add_host_image, self.settings, self._database, reference, files=files, config=config)
+
+    async def load(
+        self,
+        source: str | Iterable[bytes],
+        *,
+        platform: str = "",
+        progress: Callable[[Progress], None] | None = None,
+    ) -> list[Loaded]:
+        """Bring the images of an archive into the store, an OCI layout or Docker's, compressed or not (docker-load(1)).
+
+        `source` is a path, or the bytes. `progress` is called on the thread that reads; what it raises ends the load.
+        Raises NotFound, InvalidInput (platform), BadImage, VerificationFailed, Unsupported, StoreError.
+        """
+        from engine.images.load import load
+
+        return await self._call(load, self.settings, self._database, source, platform=platform, progress=progress)
+
+    async def save(self, images: Sequence[str], target: str | Callable[[bytes], object]) -> None:
+        """Write images as an archive to a path, or to a function (docker-save(1)).
+
+        Raises NotFound, AmbiguousName, InvalidInput, StoreError.
+        """
+        from engine.images.save import save
+
+        await self._call(save, self.settings, self._database, images, target)
 
     async def layer_files(self, reference_or_id: str, layer: int) -> list[Change]:
         """What one layer of an image (0 is the lowest) adds to, changes in and removes of those below, sorted by path.

@@ -121,7 +121,7 @@ class Image:
 class Progress:
     """One step of a pull, for one layer (or for the image when `digest` is empty).
 
-    `action`: resolving, resolved, waiting, downloading, verifying, unpacking, exists, done.
+    `action`: resolving, resolved, waiting, downloading, verifying, unpacking, exists, done; of a load: loading, done.
     `current`/`total` are bytes of the blob; total 0 means unknown. With `resolved` come `image_digest`, which is what
     the reference leads to (the index, if there is one), and the `platform` that is taken of it.
     """
@@ -405,6 +405,15 @@ class Removed:
 
     untagged: str = ""
     deleted: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What `load` brought: an image under one of its names, or without any. `replaced`: the image that had the name."""
+
+    image_id: str
+    reference: str = ""  # as a user would type it
+    replaced: str = ""
 
 
 @dataclass(frozen=True, slots=True)

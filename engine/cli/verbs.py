@@ -24,6 +24,7 @@ OTHERS: dict[str, tuple[str, str]] = {
     "inspect": ("engine.cli.commands.inspect", "Show everything about containers, images or volumes"),
     "keys": ("engine.cli.commands.keys", "Show the keys of the dashboard that are in force"),
     "kill": ("engine.cli.commands.kill", "Kill one or more running containers"),
+    "load": ("engine.cli.commands.load", "Load images from a tar archive or standard input"),
     "login": ("engine.cli.commands.login", "Log in to a registry"),
     "logout": ("engine.cli.commands.logout", "Log out from a registry"),
     "pause": ("engine.cli.commands.pause", "Pause all processes within one or more containers"),
@@ -33,6 +34,7 @@ OTHERS: dict[str, tuple[str, str]] = {
     "restart": ("engine.cli.commands.restart", "Restart one or more containers"),
     "rm": ("engine.cli.commands.rm", "Remove one or more containers"),
     "rmi": ("engine.cli.commands.rmi", "Remove one or more images"),
+    "save": ("engine.cli.commands.save", "Save one or more images to a tar archive"),
     "start": ("engine.cli.commands.start", "Start one or more stopped containers"),
     "stats": ("engine.cli.commands.stats", "Show what containers use of the machine, live"),
     "stop": ("engine.cli.commands.stop", "Stop one or more running containers"),
@@ -75,7 +77,7 @@ NOUNS: dict[str, dict[str, str]] = {
     | {"ls": "ps", "list": "ps", "ps": "ps", "remove": "rm"}
     | {"prune": "container prune"},
     "image": {"ls": "images", "list": "images", "pull": "pull", "rm": "rmi", "remove": "rmi", "inspect": "inspect"}
-    | {"prune": "image prune"},
+    | {"load": "load", "prune": "image prune", "save": "save"},
     "system": {"boot": "system boot", "check": "system check", "df": "system df", "info": "info", "events": "events"}
     | {"prune": "system prune"},
     "volume": {verb: f"volume {verb}" for verb in ("create", "inspect", "ls", "prune", "rm")}

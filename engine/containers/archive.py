@@ -13,19 +13,10 @@ from collections.abc import Callable, Iterator
 
 from engine.containers import reach
 from engine.errors import InvalidInput
+from engine.images import tar_write
 
 MAX_DEPTH = 256  # directories within each other; each costs a descriptor while it is read
-_CHUNK = 1 << 18  # bytes read at once
-_END = bytes(2 * tarfile.BLOCKSIZE)
 _HANDLE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
-_TYPES = {
-    stat.S_IFREG: tarfile.REGTYPE,
-    stat.S_IFDIR: tarfile.DIRTYPE,
-    stat.S_IFLNK: tarfile.SYMTYPE,
-    stat.S_IFIFO: tarfile.FIFOTYPE,
-    stat.S_IFCHR: tarfile.CHRTYPE,
-    stat.S_IFBLK: tarfile.BLKTYPE,
-}
 
 Owner = Callable[[int, int], tuple[int, int]]  # what uid and gid of the disk are in the archive
 
@@ -42,52 +33,34 @@ def stream(handle: int, name: str, owner: Owner) -> Iterator[bytes]:
         yield piece
     if is_empty:
         raise InvalidInput("a socket, or a file of the kernel's, cannot be copied")
-    yield _END
+    yield tar_write.END
 
 
 def _entry(handle: int, name: str, owner: Owner, linked: dict[tuple[int, int], str], depth: int) -> Iterator[bytes]:
     """`linked` remembers the files that have several names: their first name in the archive, by device and inode."""
     status = os.fstat(handle)
     kind = stat.S_IFMT(status.st_mode)
-    if kind not in _TYPES or (kind != stat.S_IFDIR and reach.is_kernels(handle)):
+    if kind not in tar_write.TYPES or (kind != stat.S_IFDIR and reach.is_kernels(handle)):
         return
     entry = tarfile.TarInfo(name)
-    entry.type, entry.mode = _TYPES[kind], stat.S_IMODE(status.st_mode)
+    entry.type, entry.mode = tar_write.TYPES[kind], stat.S_IMODE(status.st_mode)
     entry.uid, entry.gid = owner(status.st_uid, status.st_gid)
     entry.pax_headers = {"mtime": f"{status.st_mtime_ns // 10**9}.{status.st_mtime_ns % 10**9:09d}"}
     key = (status.st_dev, status.st_ino)
     if kind == stat.S_IFREG and key in linked:
         entry.type, entry.linkname = tarfile.LNKTYPE, linked[key]
-        yield _header(entry)
+        yield tar_write.header(entry)
     elif kind == stat.S_IFREG:
         if status.st_nlink > 1:
             linked[key] = name
-        yield from _file(handle, entry)
+        yield from tar_write.file(handle, entry)
     elif kind == stat.S_IFDIR:
         yield from _directory(handle, entry, owner, linked, depth)
     else:
         if kind == stat.S_IFLNK:
             entry.linkname = os.readlink("", dir_fd=handle)
         entry.devmajor, entry.devminor = os.major(status.st_rdev), os.minor(status.st_rdev)
-        yield _header(entry)
-
-
-def _file(handle: int, entry: tarfile.TarInfo) -> Iterator[bytes]:
-    # a regular file, as the descriptor said: opening it does nothing but open it
-    fd = os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    try:
-        entry.size = left = os.fstat(fd).st_size
-        _add_xattrs(entry, fd)
-        yield _header(entry)
-        while left and (piece := os.read(fd, min(left, _CHUNK))):
-            left -= len(piece)
-            yield piece
-    finally:
-        os.close(fd)
-    while left:
-        yield bytes(min(left, _CHUNK))
-        left -= min(left, _CHUNK)
-    yield bytes(-entry.size % tarfile.BLOCKSIZE)
+        yield tar_write.header(entry)
 
 
 def _directory(
@@ -97,8 +70,8 @@ def _directory(
         raise InvalidInput(f"directories are nested more than {MAX_DEPTH} deep")
     fd = os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        _add_xattrs(entry, fd)
-        yield _header(entry)
+        tar_write.add_xattrs(entry, fd)
+        yield tar_write.header(entry)
         for name in () if reach.is_kernels(fd) else sorted(os.listdir(fd)):
             try:
                 child = os.open(name, _HANDLE, dir_fd=fd)
@@ -110,18 +83,3 @@ def _directory(
                 os.close(child)
     finally:
         os.close(fd)
-
-
-def _header(entry: tarfile.TarInfo) -> bytes:
-    return entry.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
-
-
-def _add_xattrs(entry: tarfile.TarInfo, fd: int) -> None:
-    """File capabilities and user attributes, as they are in the layers of images."""
-    kept = [
-        name
-        for name in os.listxattr(fd)
-        if name == "security.capability" or (name.startswith("user.") and not name.startswith("user.overlay."))
-    ]
-    values = {f"SCHILY.xattr.{name}": os.fsdecode(os.getxattr(fd, name)) for name in kept}
-    entry.pax_headers = {**entry.pax_headers, **values}

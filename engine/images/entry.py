@@ -85,7 +85,7 @@ def record(
         document=document,
         config_text=text.decode(),
         layers=[(name, layer.digest, layer.size) for name, layer in zip(names, resolved.layers, strict=True)],
-        tag="" if reference.digest else reference.canonical,
+        tags=() if reference.digest else (reference.canonical,),
         # As in Docker: what the tag led to, the index if there is one.
         digest_reference=f"{reference.name}@{resolved.index_digest or resolved.manifest_digest}",
     )

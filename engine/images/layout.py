@@ -14,9 +14,10 @@ from engine.errors import InvalidInput, StoreError
 from engine.images import blobs, config, durability, gc, records, snapshots, store
 from engine.images.compression import GZIP_MAGIC, ZSTD_MAGIC, decompressed
 from engine.images.streams import unpack_stream
-from engine.models import Image
+from engine.models import Descriptor, Image
 from engine.reference import parse as parse_reference
 from engine.registry import platforms
+from engine.registry.manifests import OCI_MANIFEST
 from engine.state import events
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from engine.state.database import Database
 
 CHUNK_BYTES = 256 << 10
+LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
 
 
 def add_image(
@@ -57,15 +59,15 @@ def add_image(
         text = json.dumps(document)
         document = config.parse(text)
         image_id = blobs.write(settings, text.encode())
-        manifest = _manifest(image_id, len(text.encode()), added)
+        content = manifest(image_id, len(text.encode()), [layer.descriptor for layer in added])
         records.insert(
             database,
             image_id=image_id,
-            manifest_digest=blobs.write(settings, manifest),
+            manifest_digest=blobs.write(settings, content),
             document=document,
             config_text=text,
-            layers=[(layer.snapshot, layer.digest, layer.size) for layer in added],
-            tag=name.canonical,
+            layers=[(layer.snapshot, layer.descriptor.digest, layer.descriptor.size) for layer in added],
+            tags=[name.canonical],
             digest_reference="",
         )
     durability.settle(settings, [layer.snapshot for layer in added if layer.is_new])
@@ -81,9 +83,7 @@ class _Added:
         self.snapshot = snapshot
         self.is_new = is_new
         self.diff_id = diff_id
-        self.digest = stream.digest
-        self.size = stream.size
-        self.media_type = "application/vnd.oci.image.layer.v1.tar" + stream.suffix
+        self.descriptor = Descriptor(LAYER_TYPE + stream.suffix, stream.digest, stream.size)
 
 
 class _Measured:
@@ -146,11 +146,12 @@ def _opened(layer: str | os.PathLike[str] | IO[bytes]) -> Iterator[IO[bytes]]:
         raise StoreError(f"cannot read the layer {layer}: {error.strerror}") from error
 
 
-def _manifest(image_id: str, config_size: int, layers: Sequence[_Added]) -> bytes:
+def manifest(image_id: str, config_size: int, layers: Sequence[Descriptor]) -> bytes:
+    """A manifest for a config and layers."""
     return json.dumps(
         {
             "schemaVersion": 2,
-            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "mediaType": OCI_MANIFEST,
             "config": {
                 "mediaType": "application/vnd.oci.image.config.v1+json",
                 "digest": image_id,

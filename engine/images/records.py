@@ -142,13 +142,13 @@ def insert(
     document: dict[str, Any],
     config_text: str,
     layers: Sequence[tuple[str, str, int]],
-    tag: str,
+    tags: Sequence[str],
     digest_reference: str,
 ) -> None:
     """Write an image with its layers and names, all or nothing; one that is there gets the names.
 
     :param layers: (snapshot name, blob digest, blob size), from lowest to topmost.
-    :param tag: canonical, or "" for none. It is taken away from the image that had it.
+    :param tags: canonical. They are taken away from the images that had them.
     :param digest_reference: repository@digest, or "".
     """
     platform = config.platform(document)
@@ -175,7 +175,7 @@ def insert(
             "INSERT INTO image_layers (image_id, position, snapshot, digest, size) VALUES (?, ?, ?, ?, ?)",
             [(image_id, position, *layer) for position, layer in enumerate(layers)],
         )
-        if tag:
+        for tag in tags:
             name_image(connection, image_id, tag)
         if digest_reference:
             connection.execute(
