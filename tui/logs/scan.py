@@ -270,9 +270,11 @@ class Scan:
             before = data.rfind(b"\n", 0, max(cut - 1, 0)) + 1
             if data[before + 38 : before + 39] == b"P":
                 begin = Extent(segments).line_at(window + min(cut, len(data) - 1))
-                segment = next(each for each in reversed(segments) if each.base <= begin)
-                if begin + 2 * BLOCK < end or segment.end < end:
-                    return self._one_line(segments, begin, forward=False)
+                if begin + 2 * BLOCK < end or begin < segment.base:
+                    after = self._end_of_line(segments, begin)
+                    if not segment.base < after < end:
+                        return self._one_line(segments, begin, forward=False)
+                    begin = after  # the lines that stand after the long one first
                 data = os.pread(segment.fd, end - begin, begin - segment.base)
             elif cut < len(data):
                 begin = window + cut
@@ -291,6 +293,10 @@ class Scan:
         )
         bound = end if forward else begin
         return Found(forward, bound, begin, array("I", [0] if accepted else []), end - begin)
+
+    def _end_of_line(self, segments: Sequence[Segment], begin: int) -> int:
+        line = next(iter(Extent(segments).lines_from(begin, 1)), None)
+        return line.end if line is not None else begin + BLOCK
 
     def _without_open_line(self, data: bytes) -> int:
         """The length of `data` without a last line that goes on after it."""

@@ -162,6 +162,28 @@ def test_a_scan_goes_on_with_what_comes(tmp_path: Path) -> None:
     writer.close()
 
 
+@pytest.mark.parametrize("size", [200_000, 300_000, 1_000_000])
+@pytest.mark.parametrize("origin", ["start", "middle", "end"])
+@pytest.mark.parametrize("rotated", [400_000, 20_000_000])
+def test_the_lines_around_a_very_long_one_are_found(tmp_path: Path, size: int, origin: str, rotated: int) -> None:
+    writer = LogWriter(str(tmp_path), max_size=rotated, max_files=20)
+    for number in range(20):
+        writer.write("stdout", b"before %d\n" % number)
+    writer.write("stdout", b"before " + b"x" * size + b"\n")
+    for number in range(20):
+        writer.write("stdout", b"after %d\n" % number)
+    writer.close()
+    source = LogSource(str(tmp_path))
+    every = list(every_line(source))
+    places = {"start": source.start, "middle": every[22].position, "end": source.end}
+    for word in ("before", "after"):
+        scan = Scan(Pattern(Query(word)), places[origin])
+        scan.run(source.segments, never, nothing)
+        wanted = [line.position for line in every if line.text.startswith(word.encode())]
+        assert list(scan.from_position(source.start)) == wanted
+    source.close()
+
+
 def test_a_mistake_in_an_expression_says_what_and_where() -> None:
     with pytest.raises(
         InvalidInput, match="not a regular expression: missing \\), unterminated subpattern at character 3"
