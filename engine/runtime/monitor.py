@@ -101,6 +101,7 @@ class Monitor:
             self.state.update(statefile.fresh(), error=failed.message, exit_code=failed.exit_code)
             self._write_state()
             self._leave()
+            self._append("die", exitCode=str(failed.exit_code))  # those who watch are to learn why it does not run
             starter.send(failed.packet)
             self._over = True
             return
@@ -312,7 +313,7 @@ class Monitor:
             self.init = None
             self.state.update(pid=0, start_time=0, keeper_pid=0, finished=time.time())
             self.state.update(error=failed.message, exit_code=failed.exit_code)
-            self._finish()
+            self._finish(died=True)
             return
         self._take()
         self._append("start")

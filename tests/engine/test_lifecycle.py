@@ -229,6 +229,18 @@ async def test_events_tell_a_life_in_order(engine: Engine) -> None:
     assert seen == ["create", "start", "die", "destroy"]
 
 
+async def test_a_start_that_fails_is_an_event_and_its_reason_is_there_by_then(engine: Engine) -> None:
+    start = await engine.event_cursor()
+    with pytest.raises(CommandNotFound):
+        await engine.run(RunOptions(SMALL, ("nope",), name="missing"))
+    async with asyncio.timeout(10):
+        async for event in engine.events(since=start):
+            if event.action == "die":
+                break
+    assert event.attributes["exitCode"] == "127"
+    assert "not found" in (await engine.container("missing")).error
+
+
 async def test_a_container_goes_on_logging_when_its_monitor_is_killed(engine: Engine, settings: Settings) -> None:
     from engine.runtime.status import read_state
 
