@@ -319,9 +319,13 @@ def _limit(cgroup: Cgroup, resources: dict[str, Any]) -> None:
 # processes ----------------------------------------------------------------------------------------
 
 
-def join(path: str, mounts: Mounts | None = None) -> None:
-    """Move the calling process, which must have one thread, into the cgroup. Cheap on v1; see the module's text."""
-    _enter(find(path, mounts), 0, "tasks")
+def join(path: str, mounts: Mounts | None = None, *, init: int = 0) -> None:
+    """Move the calling process, which must have one thread, into the cgroup. Cheap on v1; see the module's text.
+
+    `init` is a process of the container: where that has divided its cgroup (as systemd and Docker do in a privileged
+    one), v2 takes no process at the top any more ("no internal process constraint"), and it goes where that one is.
+    """
+    _enter(find(path, mounts), 0, "tasks", init)
 
 
 def add(cgroup: Cgroup | str, pid: int) -> None:
@@ -329,13 +333,27 @@ def add(cgroup: Cgroup | str, pid: int) -> None:
     _enter(find(cgroup) if isinstance(cgroup, str) else cgroup, pid, "cgroup.procs")
 
 
-def _enter(cgroup: Cgroup, pid: int, v1_file: str) -> None:
+def _enter(cgroup: Cgroup, pid: int, v1_file: str, init: int = 0) -> None:
     for directory in cgroup.directories:
         file = "cgroup.procs" if directory == cgroup.unified else v1_file
         try:
-            _write(f"{directory}/{file}", str(pid))
+            try:
+                _write(f"{directory}/{file}", str(pid))
+            except OSError as error:
+                divided = error.errno == errno.EBUSY and directory == cgroup.unified
+                if not divided or not (below := _part_of(cgroup.path, init)):
+                    raise
+                _write(f"{directory}/{below}/{file}", str(pid))
         except OSError as error:
             raise _failure("enter", directory, error) from error
+
+
+def _part_of(path: str, pid: int) -> str:
+    """Where below the v2 cgroup `path` a process is; empty if it is not below it."""
+    for line in _read(f"/proc/{pid}/cgroup").splitlines() if pid else ():
+        if line.startswith(f"0::/{path}/"):
+            return line.removeprefix(f"0::/{path}/")
+    return ""
 
 
 def pids(path: str, mounts: Mounts | None = None) -> list[int]:

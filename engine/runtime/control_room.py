@@ -164,7 +164,7 @@ class ControlRoom:
         filter_ = monitor.bundle.seccomp if seccomp is None else seccomp
         config, cgroup = monitor.bundle.config, monitor.bundle.monitor["cgroup"]
         try:
-            child, reports = join.fork(config, cgroup, monitor.init.pidfd, process, filter_, stdio.inner)
+            child, reports = join.fork(config, cgroup, monitor.init, process, filter_, stdio.inner)
         except OSError as error:  # no process is to be had now: no reason for the monitor to end
             stdio.close()
             client.send(failure.packet_of(error, "fork"))

@@ -17,20 +17,25 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
+    from engine.runtime.start import Process
+
 
 def fork(
     config: dict[str, Any],
     cgroup: str,
-    init_pidfd: int,
+    main: Process,
     process: dict[str, Any],
     seccomp: bytes,
     stdio: tuple[int, int, int] | None,
 ) -> tuple[int, _socket.socket]:
-    """Start the first child: its pid, and the connection on which it and the second one report."""
+    """Start the first child: its pid, and the connection on which it and the second one report.
+
+    `main` is the container's own process, whose namespaces are entered.
+    """
     ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET | _socket.SOCK_CLOEXEC)
     child = namespaces.fork()
     if child == 0:
-        _run(config, cgroup, init_pidfd, process, seccomp, stdio, Channel(theirs))
+        _run(config, cgroup, main, process, seccomp, stdio, Channel(theirs))
     theirs.close()
     return child, ours
 
@@ -38,7 +43,7 @@ def fork(
 def _run(
     config: dict[str, Any],
     cgroup: str,
-    init_pidfd: int,
+    main: Process,
     process: dict[str, Any],
     seccomp: bytes,
     stdio: tuple[int, int, int] | None,
@@ -46,20 +51,20 @@ def _run(
 ) -> NoReturn:
     try:
         # Nothing of the host may be open in a process that the container can see (CVE-2016-9962, CVE-2024-21626).
-        close_all_but((*(stdio or ()), init_pidfd, channel.connection.fileno()))
-        _enter(config, cgroup, init_pidfd, process, channel)
+        close_all_but((*(stdio or ()), main.pidfd, channel.connection.fileno()))
+        _enter(config, cgroup, main, process, channel)
         child = namespaces.fork(namespaces.CLONE_PARENT)
         if child:
             channel.send(protocol.frame(protocol.CHILD, child))
             os._exit(0)
-        users = init_pidfd if remap.is_wanted(config) else -1
+        users = main.pidfd if remap.is_wanted(config) else -1
         _execute(process, seccomp, stdio, channel, users, remap.outside(config, process["user"].get("uid", 0)))
     except BaseException as error:  # reported, whatever it is: this process must not return into the monitor's code
         channel.fail(error)
     os._exit(1)
 
 
-def _enter(config: dict[str, Any], cgroup: str, init_pidfd: int, process: dict[str, Any], channel: Channel) -> None:
+def _enter(config: dict[str, Any], cgroup: str, main: Process, process: dict[str, Any], channel: Channel) -> None:
     channel.stage = "set the OOM score"
     if process.get("oomScoreAdj") is not None:
         with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
@@ -68,13 +73,13 @@ def _enter(config: dict[str, Any], cgroup: str, init_pidfd: int, process: dict[s
     identity.set_limits(process.get("rlimits") or ())
     process["last_capability"] = privileges.last_capability()
     channel.stage = "enter the cgroup"
-    cgroups.join(cgroup)
+    cgroups.join(cgroup, init=main.pid)
     channel.stage = "enter the namespaces"
     flags = 0
     for namespace in config.get("linux", {}).get("namespaces", []):
         if namespace["type"] != "user":  # the last to be entered: what comes before it needs the host's rights
             flags |= namespaces.flag(namespace["type"])
-    namespaces.enter(init_pidfd, flags)
+    namespaces.enter(main.pidfd, flags)
 
 
 def _execute(

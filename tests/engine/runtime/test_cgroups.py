@@ -251,6 +251,30 @@ def test_the_real_v2_tree_kills_freezes_and_restricts_devices(path):
         cgroups.remove(path, mounts)
 
 
+def test_on_v2_a_process_joins_beside_the_main_one_where_the_container_has_divided_its_cgroup(path):
+    """As systemd and Docker do in a privileged container: the kernel then takes no process at the top."""
+    mounts = cgroups.Mounts({}, cgroups.host_mounts().v2)
+    top = Path(cgroups.create(path, {}, mounts).unified)
+    code = f"import sys; from engine.runtime import cgroups; mounts = cgroups.Mounts({{}}, {mounts.v2!r})\n"
+    code += f"cgroups.join({path!r}, mounts, init=int(sys.argv[1])); print(open('/proc/self/cgroup').read())"
+
+    def join(main: int) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, "-c", code, str(main)], capture_output=True, text=True)
+
+    process = subprocess.Popen(["sleep", "60"])
+    try:
+        (top / "init").mkdir()
+        (top / "init/cgroup.procs").write_text(str(process.pid))
+        (top / "cgroup.subtree_control").write_text(f"+{mounts.v2_controllers[0]}")
+        assert f"0::/{path}/init\n" in join(process.pid).stdout
+        assert "Device or resource busy" in join(0).stderr
+        assert "Device or resource busy" in join(os.getpid()).stderr, "one that is not the container's is no guide"
+    finally:
+        process.kill()
+        process.wait()
+        cgroups.remove(path, mounts)
+
+
 def test_the_module_needs_nothing_heavy():
     code = "import sys; before = set(sys.modules); import engine.runtime.cgroups; print(set(sys.modules) - before)"
     loaded = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True).stdout
