@@ -314,6 +314,13 @@ class Pilothouse(App[None]):
 
             start_pull(self.operations, self.world, reference, over=self.pull_over)
 
+    def ask_load(self) -> None:
+        """Ask for an archive, and load the images in it."""
+        from tui.dialogs.load import AskArchive
+        from tui.loading import start_load
+
+        self.push_screen(AskArchive(), lambda path: start_load(self.operations, path) if path else None)
+
     def pull_over(self, pull: Pull) -> None:
         """A pull has ended, well or not."""
         if pull.outcome == "done" and pull.then_run:

@@ -117,6 +117,13 @@ KEYS: tuple[Key, ...] = (
     Key("images.pull", ("P",), "pull", "Pull newer", "Pull it again: fetches what is new"),
     Key("images.layers", ("i",), "layers", "Layers", "Show its layers and history"),
     Key("images.remove", ("d",), "remove", "Delete", "Remove; asks, and says what uses it"),
+    Key(
+        "images.load",
+        ("L",),
+        "load",
+        "Load",
+        "Load images from an archive that docker save, podman save or save wrote",
+    ),
     Key("volumes.user", ("enter",), "user", "Used by", "Go to the container that uses it"),
     Key("volumes.remove", ("d",), "remove", "Delete", "Remove; asks, for its files are lost for good"),
     Key(
@@ -265,6 +272,7 @@ KEYS: tuple[Key, ...] = (
     Key("welcome.form", ("n",), "form", "Run form", "Open the full form with the choice in it", palette=False),
     Key("welcome.pull", ("p",), "pull", "Pull only", "Pull the choice, and run nothing", palette=False),
     Key("welcome.demo", ("D",), "demo", "Demo", "Start the demo: three containers, without a network", palette=False),
+    Key("welcome.load", ("L",), "load", "Load", "Load images from an archive: needs no network", palette=False),
     Key("welcome.how", ("i",), "how", "How", "Say what to do about what is missing on this machine", palette=False),
     Key("app.find", ("slash",), "find", "Find", "Filter the list: words that it shows, label:, status:, image:, id:"),
     Key("app.run", ("n",), "run_form", "Run", "New container: opens the form"),

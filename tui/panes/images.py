@@ -125,6 +125,7 @@ class ImagesPane(ListPane):
         return [
             cell(""),
             phrases.spans("No images. {app.pull} pulls one, for example nginx:alpine.", keys, "muted"),
+            phrases.spans("{images.load} loads an archive: that needs no network.", keys, "muted"),
         ]
 
     def heading(self) -> tuple[str, str]:
@@ -150,7 +151,7 @@ class ImagesPane(ListPane):
         return f"{what} {phrases.words('{images.run} runs it.', self.app.preferences.keys)}"
 
     def verb(self, key: str) -> str | None:
-        if key.startswith("images.") and self.current() is None:
+        if key.startswith("images.") and key != "images.load" and self.current() is None:
             return ""
         return None
 
@@ -183,6 +184,9 @@ class ImagesPane(ListPane):
             self.app.start_pull(familiar(image.references[0]))
         else:
             self.app.action_pull_image()
+
+    def action_load(self) -> None:
+        self.app.ask_load()
 
     def action_layers(self) -> None:
         if self.table.cursor_key.startswith(_PULLING):

@@ -164,7 +164,8 @@ class WelcomePane(Pane):
         self.table.show([demo, *rows] if offline else [*rows, demo])
         if offline and self.table.cursor_key == next(iter(CHOICES)):
             self.table.select(DEMO)
-        words = "No network: nothing can be pulled from here. The demo needs none:" if offline else ""
+        load = self.app.keys_of("welcome.load")[0]
+        words = f"No network: load an archive ({load}). The demo needs none either:" if offline else ""
         self.query_one("#welcome-pick", Static).update(
             words or f"Pick something small to try, or type any image name ({self.app.keys_of('app.find')[0]}):"
         )
@@ -211,6 +212,9 @@ class WelcomePane(Pane):
     def action_pull(self) -> None:
         if reference := self._chosen():
             self.app.start_pull(reference)
+
+    def action_load(self) -> None:
+        self.app.ask_load()
 
     def action_how(self) -> None:
         self._explained = not self._explained

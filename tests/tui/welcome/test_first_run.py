@@ -50,7 +50,7 @@ async def test_the_welcome_says_what_it_found_and_how_to_go_on(dashboard: Open, 
     config.write_text('[registry.mirrors]\n"docker.io" = ["http://127.0.0.1:9"]\n')  # nobody listens there
     async with dashboard() as driver:
         await driver.shows("Welcome aboard", "✓ namespaces", "✓ overlayfs", "cgroup v", "! no network", "the demo")
-        await driver.shows("No network: nothing can be pulled", "Nothing is pulled or started until")
+        await driver.shows("No network: load an archive (L). The demo", "Nothing is pulled or started until")
         assert driver.app.dashboard._welcome.table.cursor_key == "demo"
         await driver.press("i")
         await driver.shows("127.0.0.1:9:")
