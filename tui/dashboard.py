@@ -205,8 +205,9 @@ class Dashboard(Screen[None]):
         if self.focused is self.listed.table:
             others = set(self.lists()) - {self.listed}
             beside = [each for each in self.focus_chain if not others.intersection(each.ancestors_with_self)]
-            self.set_focus(beside[-1])
-            return self.focused
+            if beside:  # on a screen of a few rows nothing can have the focus
+                self.set_focus(beside[-1])
+                return self.focused
         return super().focus_previous(selector)
 
     @property
