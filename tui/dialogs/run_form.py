@@ -45,7 +45,7 @@ MORE = {
     "workdir": ("Workdir", "the image's; /srv"),
     "hostname": ("Hostname", "its id"),
     "restart": ("Restart", "no; always, unless-stopped, on-failure:3"),
-    "entrypoint": ("Entrypt", "the image's"),
+    "entrypoint": ("Entrypoint", "the image's"),
     "options": ("Options", "any other flag: --cap-drop ALL --init"),
 }
 ROOM = 8  # rows of the dialog that are not fields
@@ -295,10 +295,12 @@ class RunForm(Dialog[None]):
                 ports.fill(kept)  # what another image exposes
             return
         reference = self._lines["image"].values[0]
-        untouched = replace(self.fields(), image="", ports=()) == Fields(env=("",), volumes=("",))
+        untold = Fields(image=reference, env=("",), volumes=("",))
+        untouched = replace(self.fields(), ports=()) == untold
         if not self._given and untouched and not kept and (remembered := run_memory.last(reference)):
             self._put(remembered)
-            self._remembered = True
+            self._first = self.fields()
+            self._remembered = _told(self._first) != untold
             kept = [values for values in ports.values if any(values)]
         elif self._given:
             kept = [values for values in ports.values if any(values)]
@@ -448,8 +450,9 @@ class RunForm(Dialog[None]):
 
     def _same(self) -> bool:
         """Whether the user has changed nothing."""
-        if self._remembered:
-            return True
-        now = self.fields()
-        ports = [row for row in now.ports if row.host], [row for row in self._first.ports if row.host]
-        return replace(now, ports=()) == replace(self._first, ports=()) and ports[0] == ports[1]
+        return _told(self.fields()) == _told(self._first)
+
+
+def _told(fields: Fields) -> Fields:
+    """Without the ports that stand there only because the image exposes them."""
+    return replace(fields, ports=tuple(row for row in fields.ports if row.host))

@@ -142,6 +142,32 @@ async def test_the_values_of_the_last_run_stand_there_the_next_time(dashboard: O
     )
 
 
+async def test_escape_asks_before_it_throws_away_changes_of_what_was_remembered(dashboard: Open, image: object):
+    run_memory.keep(SMALL, Fields(SMALL, command="sleep 1000", env=("",), volumes=("",)))
+    async with dashboard(110, 40) as driver:
+        await open_form(driver, SMALL)
+        await driver.shows("sleep 1000", "last values")
+        await driver.press("escape")
+        await driver.until(lambda: driver.app.screen is driver.app.dashboard, "nothing was changed")
+        await open_form(driver, SMALL)
+        await driver.shows("last values")
+        driver.app.screen.query_one("#command").value = "sleep 2000"
+        await driver.press("escape")
+        await driver.shows("changed: esc again throws it away")
+        await driver.press("escape")
+        await driver.until(lambda: driver.app.screen is driver.app.dashboard, "thrown away")
+
+
+async def test_a_run_without_values_leaves_none_to_be_told(dashboard: Open, settings: Settings):
+    add_server(settings)
+    exposed = (PortRow("", "80"), PortRow("", "443"), PortRow("", "53/udp"))
+    run_memory.keep(SERVER, Fields(SERVER, env=("",), volumes=("",), ports=exposed))
+    async with dashboard(110, 40) as driver:
+        await open_form(driver, SERVER)
+        await driver.shows("f2 publishes it")
+        assert "last values" not in driver.text
+
+
 def test_a_memory_that_cannot_be_read_is_none(private_home: Path):
     from tui.state import memory
 
