@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,15 @@ def test_the_last_words_begin_at_the_error():
     said = ["starting", "ERROR: no database", "  at connect()", "  at main()"]
     assert exit_card._last_words(said, 2) == ["ERROR: no database", "  at connect()"]
     assert exit_card._last_words(said[:1], 2) == ["starting"]
+
+
+def test_the_card_keeps_a_gap_after_a_long_ending():
+    options = RunOptions(image="busybox")
+    killed = Container("x", "web", "busybox", "sha256:1", (), options, 1.0, State.EXITED, exit_code=137)
+    killed = replace(killed, started=1.0, finished=100.0)
+    first, *rest = ["".join(text for text, _ in line) for line in exit_card.lines(killed, ["bye"], [], 90, 10, [])]
+    assert first.startswith("exit 137 SIGKILL  ran 1 m 39 s")
+    assert rest[0].index("bye") == first.index("ran"), "all texts begin in one column"
 
 
 def test_a_pull_counts_what_it_downloads_and_not_what_was_there():

@@ -7,6 +7,7 @@ import textwrap
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from engine.models import Container, State
 from tui import format as short
@@ -63,7 +64,10 @@ def lines(
 
     With little room, what is known by itself goes first and the keys stay in view.
     """
-    room = max(20, width - LABEL)
+    ending = word(container)
+    label = max(LABEL, len(ending) + 2)  # `exit 137 SIGKILL` is longer than any label
+    labelled = partial(_labelled, width=label)
+    room = max(20, width - label)
     first = _facts(container, starter)
     sentences = (reading(container), *(suspect.sentence for suspect in suspects))
     means = [f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences if sentence]
@@ -73,20 +77,20 @@ def lines(
     body: list[Cell] = []
     if container.finished:
         gap = max(2, min(6, (room - sum(map(len, first))) // max(1, len(first) - 1)))
-        body.append(_labelled(word(container), _cut((" " * gap).join(first), room), ""))
+        body.append(labelled(ending, _cut((" " * gap).join(first), room), ""))
     else:
-        body.append(_labelled("", first[0], short.tone(container)))
+        body.append(labelled("", first[0], short.tone(container)))
     left = height - len(body) - len(meaning) - 1  # the last line is for the keys
     last = _last_words(words, max(1, min(WORDS, left)))
     wrapped = [part for line in last for part in textwrap.wrap(line, room, subsequent_indent="  ")]
     for place, line in enumerate(wrapped if len(wrapped) <= left else last):
-        body.append(_labelled("last words" if place == 0 else "", _cut(line, room), ""))
-    body += [_labelled("reading" if place == 0 else "", part, "") for place, part in enumerate(meaning)]
+        body.append(labelled("last words" if place == 0 else "", _cut(line, room), ""))
+    body += [labelled("reading" if place == 0 else "", part, "") for place, part in enumerate(meaning)]
     if len(body) + 4 <= height:
-        body.append(_labelled("command", _cut(plain(" ".join(container.command)), room), "muted"))
+        body.append(labelled("command", _cut(plain(" ".join(container.command)), room), "muted"))
         if container.finished:
             moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(container.finished))
-            body.append(_labelled("ended at", moment, "muted"))
+            body.append(labelled("ended at", moment, "muted"))
     foot: list[Cell] = [_keys(keys, focused, width)]
     if len(body) + 2 <= height:
         foot.insert(0, cell(""))
@@ -141,8 +145,8 @@ def _last_words(said: list[str], count: int) -> list[str]:
     return said[-count:]
 
 
-def _labelled(label: str, text: str, tone: str) -> Cell:
-    return ((f"{label:<{LABEL}}", "title"), (text, tone))
+def _labelled(label: str, text: str, tone: str, width: int) -> Cell:
+    return ((f"{label:<{width}}", "title"), (text, tone))
 
 
 def _cut(text: str, room: int) -> str:
