@@ -21,6 +21,7 @@ async def test_where_only_what_runs_is_shown_a_filter_still_finds_the_rest(
         await driver.type("status:created")
         await driver.until(lambda: driver.app.dashboard.containers.table.rows, "what the state asks for")
         await driver.shows("idle")
+        assert "(running)" not in driver.text, "the title does not say that only what runs is listed"
 
 
 async def test_sorting_goes_through_the_columns_each_both_ways_and_is_remembered(
@@ -51,6 +52,17 @@ async def test_sorting_goes_through_the_columns_each_both_ways_and_is_remembered
         await driver.shows("NAME ▲")
         await driver.pilot.click("#containers Table", offset=(5, 0))
         await driver.shows("NAME ▼")
+
+
+async def test_sorting_by_key_leaves_out_a_column_that_gives_the_order_of_another(dashboard: Open, image: Image):
+    async with dashboard(140, 40) as driver:
+        pane = driver.app.dashboard.containers
+        seen = []
+        while not seen or pane.table.sort_column:
+            await driver.press("S")
+            seen.append(pane.table.sort_column)
+        assert "cpu_trend" in pane.sorts, "a click on its heading sorts"
+        assert seen[seen.index("cpu") : seen.index("cpu") + 3] == ["cpu", "cpu", "memory"]
 
 
 async def test_the_logs_of_marked_containers_are_merged_from_the_list(dashboard: Open, engine: Engine, image: Image):

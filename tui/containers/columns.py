@@ -55,6 +55,7 @@ class Offer:
     live: bool = False
     chosen: bool = True  # to begin with
     fixed: bool = False
+    like: str = ""  # the column whose order is the same
 
 
 def _state(seen: Seen) -> Cell:
@@ -154,6 +155,7 @@ OFFERS: tuple[Offer, ...] = (
         _by(lambda sample: sample.cpu),
         falling=True,
         live=True,
+        like="cpu",
     ),
     Offer(
         Column("memory", "MEM", right=True, drop=2, least=5),
@@ -171,6 +173,7 @@ OFFERS: tuple[Offer, ...] = (
         falling=True,
         live=True,
         chosen=False,
+        like="memory",
     ),
     Offer(
         Column("up", "UP", drop=3, least=3),

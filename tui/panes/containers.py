@@ -45,6 +45,7 @@ class ContainersPane(ContainerActions):
         self.offers = columns.chosen(keys)
         self.table.set_columns(columns.placed(self.offers))
         self.sorts = {offer.column.key: (partial(self._sort_value, offer), offer.falling) for offer in self.offers}
+        self.sorted_alike = frozenset(offer.column.key for offer in self.offers if offer.like in self.sorts)
         if self.table.sort_column not in self.sorts:
             self.table.sort_column = ""
 
@@ -126,7 +127,8 @@ class ContainersPane(ContainerActions):
     def heading(self) -> tuple[str, str]:
         every = self.world.containers
         count = f" {self.count(len(self.table.rows), len(every))}" if every else ""
-        left = f"{{app.containers}} Containers{count}{'' if self.show_all else ' (running)'}"
+        only = "" if self.show_all or self.filter.asks_for_state else " (running)"
+        left = f"{{app.containers}} Containers{count}{only}"
         others = f"{{app.images}} Images {len(self.world.images)}  {{app.volumes}} Volumes {len(self.world.volumes)}"
         return left, "" if self.screen.has_class("-wide") else others
 

@@ -33,6 +33,7 @@ class ListPane(Pane):
         self.table = Table(self.COLUMNS)
         # column -> what to sort by, and whether the largest stands first
         self.sorts: dict[str, tuple[Callable[[Any], Any], bool]] = {}
+        self.sorted_alike: frozenset[str] = frozenset()  # columns that the key leaves out: another gives the same order
         self.filter = filters.Filter()
         self.filter_text = ""
         self._filter_line: FilterLine | None = None
@@ -85,8 +86,8 @@ class ListPane(Pane):
 
     def action_sort(self) -> None:
         """By the next column: first the way that is mostly wanted, then the other way."""
-        order = ["", *self.sorts]
         column = self.table.sort_column
+        order = ["", *(each for each in self.sorts if each == column or each not in self.sorted_alike)]
         if not self._flip(column):
             column = order[(order.index(column) + 1) % len(order)]
             self._sort(column, self.sorts[column][1] if column else False)
