@@ -6,7 +6,7 @@ from textual.app import App, ComposeResult
 
 from tests.tui.conftest import screen_text
 from tui import theming
-from tui.widgets.table import Column, Row, Table, cell
+from tui.widgets.table import Column, Row, Table, _fit, cell
 
 COLUMNS = (
     Column("name", "NAME", least=6, fair=10),
@@ -53,6 +53,17 @@ async def test_columns_are_aligned_and_the_cursor_has_a_glyph():
         for title, text in (("STATE", "running"), ("IMAGE", "nginx:alpine")):
             assert heading.index(title) == first.index(text) == second.index(text)
         assert heading.index("CPU") + 3 == first.index("1.0%") + 4
+
+
+async def test_the_cursor_comes_back_to_its_row_after_a_filter_has_hidden_all():
+    app = Lists()
+    async with app.run_test(size=(60, 8)):
+        app.table.show(rows("a", "web", "c"))
+        app.table.select("web")
+        app.table.show([], [cell("0 of 3 match")])
+        app.table.show([], [cell("0 of 3 match still")])
+        app.table.show(rows("a", "web", "c"))
+        assert app.table.cursor_key == "web"
 
 
 async def test_columns_drop_by_importance_and_names_shrink_before():
@@ -143,5 +154,13 @@ async def test_of_a_long_text_the_part_that_tells_apart_is_shown():
         app.table.show([Row("1", (cell("registry.example.com/team/api:7"), state), ("●", "good"))])
         await pilot.pause()
         row = screen_text(app).splitlines()[1]
-        assert "…am/api:7" in row
+        assert "…/api:7 " in row
         assert row.rstrip().endswith("exit 127")
+
+
+def test_a_path_that_is_too_long_keeps_its_last_names_whole():
+    image = "127.0.0.1:5000/library/busybox:1"
+    assert _fit(image, 19, right=False, end=True) == "…/library/busybox:1"
+    assert _fit(image, 18, right=False, end=True) == "…/busybox:1       "
+    assert _fit(image, 9, right=False, end=True) == "…usybox:1"
+    assert _fit("a-volume-that-is-long", 8, right=False, end=True) == "…is-long"

@@ -109,6 +109,7 @@ class Table(Toned, can_focus=True):
         self.sort_down = False
         self._cursor = 0
         self._told = ""
+        self._left_from = ""  # the row of the cursor while there are none: a filter may give them back
         self._widths: list[int] = []
         self._placed: tuple[int, list[Placed]] | None = None
 
@@ -124,10 +125,11 @@ class Table(Toned, can_focus=True):
 
     def show(self, rows: Sequence[Row], message: Sequence[Cell] = ()) -> None:
         """Replace the rows. The cursor stays on its row, or at its place if the row went. `message` is for no rows."""
-        key, before, said = self.cursor_key, self.rows, self.message
+        key, before, said = self.cursor_key or self._left_from, self.rows, self.message
         in_view = not before or key in self.visible_keys()
         self.rows = list(rows)
         self.message = list(message)
+        self._left_from = "" if self.rows else key
         self.marks &= {row.key for row in rows}
         place = next((index for index, row in enumerate(self.rows) if row.key == key), None)
         moved = place != self._cursor
@@ -406,6 +408,8 @@ def _fit(text: str, width: int, right: bool, end: bool = False) -> str:
     length = cell_len(text)
     if length > width:
         if end and width > 1:
-            return "…" + set_cell_size(text[::-1], width - 1)[::-1]
+            tail = set_cell_size(text[::-1], width - 1)[::-1]
+            whole = tail[max(0, tail.find("/")) :]  # of a path whole words: `…/busybox`, not `…ary/busybox`
+            return _fit("…" + whole, width, right)
         return set_cell_size(text, width - 1) + "…" if width > 1 else text[:width]
     return " " * (width - length) + text if right else text + " " * (width - length)
