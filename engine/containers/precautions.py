@@ -44,7 +44,10 @@ def _kernel(proc: Path, release: str) -> Iterator[str]:
     if not (proc / "sys/kernel/seccomp/actions_avail").exists():
         yield "the kernel has no seccomp filters: start containers with --security-opt seccomp=unconfined"
     if "\toverlay\n" not in _read(proc / "filesystems"):
-        yield "the kernel has no overlay file system loaded: modprobe overlay"
+        from engine.linux import mounts
+
+        if not mounts.can_mount("overlay"):  # as a rule a module, which the first mount loads
+            yield "the kernel has no overlay file system, nor a module of it that it could load: modprobe overlay"
 
 
 def _controllers(mounts: cgroups.Mounts) -> Iterator[str]:

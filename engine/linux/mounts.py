@@ -67,6 +67,15 @@ def new_filesystem(kind: str, options: list[tuple[str, str | None]], attributes:
         os.close(context)
 
 
+def can_mount(kind: str) -> bool:
+    """Has the kernel this kind of filesystem, or a module of it? That is loaded, as a mount would do."""
+    try:
+        os.close(syscall(_FSOPEN, kind.encode(), _CLOEXEC))
+    except OSError as error:
+        return error.errno != errno.ENODEV  # without root nobody may ask
+    return True
+
+
 def _complaint(context: int) -> str:
     """What the filesystem logged about a failed configuration: lines of `e text`."""
     said: list[str] = []

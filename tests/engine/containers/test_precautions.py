@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.containers import precautions
-from engine.linux import netlink, netns
+from engine.linux import mounts, netlink, netns
 from engine.network import nftables
 from engine.runtime import cgroups
 from engine.settings import Settings
@@ -41,7 +41,6 @@ def proc(tmp_path: Path) -> Path:
     ("missing", "told"),
     [
         ("sys/kernel/seccomp/actions_avail", "no seccomp filters"),
-        ("filesystems", "modprobe overlay"),
         ("sys/net/ipv4/ip_forward", "IPv4 forwarding is off"),
     ],
 )
@@ -49,6 +48,15 @@ def test_what_the_kernel_lacks_is_told(settings: Settings, proc: Path, missing: 
     assert told not in str(precautions.warnings(settings, proc=proc))
     (proc / missing).unlink()
     assert told in str(precautions.warnings(settings, proc=proc))
+
+
+def test_an_overlay_that_the_first_mount_will_load_is_not_missed(
+    settings: Settings, proc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (proc / "filesystems").write_text("nodev\ttmpfs\n")
+    assert "overlay" not in str(precautions.warnings(settings, proc=proc))
+    monkeypatch.setattr(mounts, "can_mount", lambda kind: kind != "overlay")
+    assert "modprobe overlay" in str(precautions.warnings(settings, proc=proc))
 
 
 def test_missing_controllers_are_told_with_what_follows(settings: Settings, proc: Path) -> None:

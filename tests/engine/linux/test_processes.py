@@ -84,3 +84,4 @@ def test_a_filesystem_that_refuses_its_options_says_why() -> None:
     with pytest.raises(OSError) as raised:
         mounts.new_filesystem("nosuchfs", [])
     assert raised.value.filename == "nosuchfs"
+    assert (mounts.can_mount("tmpfs"), mounts.can_mount("nosuchfs")) == (True, False)
