@@ -72,9 +72,13 @@ BY_DEFAULT: dict[str, tuple[Any, ...]] = {
         ("EPERM",),
     ),
 }
-FILES_OF_ROOT = dict.fromkeys(
-    ("write core_pattern", "write host's sysctl", "write own net sysctl"), ("EROFS", "EACCES")
-)
+FILES_OF_ROOT = {  # whose mode refuses others first
+    name: (*BY_DEFAULT[name], "EACCES")
+    for name in (
+        *("write core_pattern", "write host's sysctl", "write own net sysctl", "write modprobe"),
+        *("write uevent_helper", "read /proc/sysrq-trigger"),
+    )
+}
 WITHOUT_CAPABILITIES = FILES_OF_ROOT | dict.fromkeys(("open null node", "raw socket"), ("EPERM",))
 
 
