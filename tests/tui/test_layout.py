@@ -141,16 +141,6 @@ async def test_tab_goes_from_a_list_to_its_details_and_then_to_the_other_list(da
         assert back == ["commands", "stats", "ports", "logs", "containers"]
 
 
-async def test_tab_goes_nowhere_on_a_screen_that_has_room_for_nothing(dashboard: Open, web: Container):
-    async with dashboard(80, 24) as driver:
-        await driver.select("web")
-        await driver.pilot.resize_terminal(38, 9)
-        await driver.shows("40x10 needed")
-        await driver.press("shift+tab", "tab", "shift+tab")
-        await driver.pilot.resize_terminal(80, 24)
-        await driver.shows("1 Containers", "web")
-
-
 async def test_a_filter_that_is_kept_is_no_stop_of_tab(dashboard: Open, web: Container):
     async with dashboard(140, 40) as driver:
         await driver.select("web")
