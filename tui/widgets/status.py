@@ -16,6 +16,7 @@ from tui.state.world import World
 
 SHOWN = 6.0  # seconds a result stays
 SHOWN_FAILED = 12.0  # a failure takes longer to read
+_NAME = 12  # cells of the name of what is pulled that stay
 SIGNS = {"ok": ("✓", "$ph-success"), "failed": ("✗", "$ph-error"), "cancelled": ("■", "$ph-warning")}
 
 
@@ -60,8 +61,11 @@ class StatusRow(Widget):
 
     def render(self) -> Content:
         result = self._result()
-        chips = [chip(pull, wide=self.size.width >= 110) for pull in self._active()]
-        if chips:
+        active = self._active()
+        if active:
+            gaps = 3 * (len(active) - 1) + 1
+            room = (self.size.width - gaps) // len(active)
+            chips = [chip(pull, room, wide=self.size.width >= 110) for pull in active]
             # a fresh result stands before the chips, it is why the user looks here
             parts = [result, *chips] if result is not None else chips
             return Content.assemble(" ", Content("   ").join(parts)).truncate(self.size.width, ellipsis=True)
@@ -84,10 +88,16 @@ class StatusRow(Widget):
         return None
 
 
-def chip(pull: Pull, *, wide: bool) -> Content:
-    """pulling redis:7  ███████░░░ 71%  63/89M  12M/s  3s"""
+def chip(pull: Pull, room: int, *, wide: bool) -> Content:
+    """pulling redis:7  ███████░░░ 71%  63/89M  12M/s  3s
+
+    A name that is too long loses its beginning, so that how far it is stays on the screen.
+    """
     fraction, remaining = pull.fraction, pull.remaining
-    parts = [f"{'pulling' if fraction is not None else pull.action} {plain(pull.reference)}"]
+    verb, name = "pulling" if fraction is not None else pull.action, plain(pull.reference)
+    if fraction == 1:
+        verb = "unpacking"  # everything has come, and it is not here yet
+    parts: list[str] = []
     if fraction is not None:
         parts.append(f"{bar(fraction, 20 if wide else 10)} {int(fraction * 100)}%")
         parts.append(f"{size(pull.current)}/{size(pull.total)}")
@@ -100,4 +110,12 @@ def chip(pull: Pull, *, wide: bool) -> Content:
     if wide and pull.layers:
         parts.append(f"layers {pull.finished}/{len(pull.layers)}" + (f", {pull.shared} shared" if pull.shared else ""))
         parts.append("P: show and cancel")
-    return Content.styled("  ".join(parts), "$ph-accent")
+    while len(parts) > 1 and room - len("  ".join([verb, *parts])) < min(len(name), _NAME) + 1:
+        parts.pop()
+    if parts and room - len("  ".join([verb, *parts])) < min(len(name), _NAME) + 1:
+        parts[0] = parts[0].rpartition(" ")[2]  # the bar: the number alone says it too
+    told = "".join(f"  {part}" for part in parts)
+    left = max(1, room - len(verb) - 1 - len(told))
+    if len(name) > left:
+        name = "…" + name[len(name) - left + 1 :]
+    return Content.styled(f"{verb} {name}{told}", "$ph-accent")

@@ -16,6 +16,7 @@ from tui.images.causes import details, diagnose
 from tui.images.failure import PullFailed
 from tui.pulling import with_progress
 from tui.state.pulls import Pull
+from tui.widgets.status import chip
 
 
 def noise(seed: int, size: int) -> bytes:
@@ -45,6 +46,23 @@ def test_unpacking_has_a_bar_of_its_own_and_shared_layers_are_bytes_saved():
     assert "already here" in text and "saved 5.0M (1 shared layer)" in text
     assert "██████████░░░░░░░░░░ unpacking" in text
     assert pull.fraction == 1.0 and pull.remaining is None
+
+
+@pytest.mark.parametrize(
+    "name", ["redis:7", "123456789012.dkr.ecr.eu-west-1.example.com/platform/team/service:2026-11-30"]
+)
+@pytest.mark.parametrize("room", [20, 38, 79, 118])
+def test_the_chip_of_a_pull_says_how_far_it_is_however_long_the_name_is(name: str, room: int):
+    pull = Pull(name)
+    pull.advance(Progress(name, "sha256:a", "downloading", 0, 193 << 20), 0.0)
+    pull.advance(Progress(name, "sha256:a", "downloading", 100 << 20, 193 << 20), 8.0)
+    text = chip(pull, room, wide=False).plain
+    assert len(text) <= room
+    assert name[-4:] in text
+    assert room < 38 or "51%" in text
+    assert room < 79 or ("100M/193M" in text and text.endswith("7s"))
+    pull.advance(Progress(name, "sha256:a", "unpacking", 0, 193 << 20), 9.0)
+    assert chip(pull, room, wide=False).plain.startswith("unpacking ")
 
 
 def test_there_is_no_bar_without_a_size():
