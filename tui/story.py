@@ -9,12 +9,14 @@ from engine.models import Container, State
 from tui import format as short
 from tui.sanitize import plain
 
+_RUNTIME_SAID = "OCI runtime create failed: "  # before what went wrong, in Docker's words
+
 
 def reading(container: Container) -> str:
     """What the exit code means (docker-run(1), "EXIT STATUS"; 128+n is a signal by the shell's convention)."""
     code = container.exit_code
     if container.oom_killed:
-        return "it needed more memory than its limit: the kernel killed it"
+        return "killed by the kernel at its memory limit"
     if container.error:
         return plain(container.error)
     if code == 0:
@@ -31,14 +33,14 @@ def reading(container: Container) -> str:
         except ValueError:
             return f"it ended with {code}"
         why = {
-            "SIGKILL": "killed (by `kill`, or by `stop` after the grace was over)",
+            "SIGKILL": "killed (`kill`, or `stop` after its grace)",
             "SIGTERM": "it was asked to end (SIGTERM)",
             "SIGINT": "it was interrupted (SIGINT)",
-            "SIGSEGV": "it crashed: it touched memory that is not its own (SIGSEGV)",
-            "SIGABRT": "it gave itself up (SIGABRT): a failed check in the program",
+            "SIGSEGV": "it crashed on memory not its own (SIGSEGV)",
+            "SIGABRT": "it gave itself up: a check failed (SIGABRT)",
         }
         return why.get(name, f"ended by {name}")
-    return f"it chose to stop (exit {code}); not killed, no OOM"
+    return f"it chose to stop (exit {code}); no kill, no OOM"
 
 
 def story(container: Container, now: float | None = None) -> str:
@@ -48,15 +50,17 @@ def story(container: Container, now: float | None = None) -> str:
     if container.state is State.RUNNING:
         length = f" for {short.span(now - container.started)}" if container.started else ""
         again = f", restarted {container.restart_count} times" if container.restart_count else ""
-        checks = f"; {container.failing_streak} health checks in a row have failed" if container.failing_streak else ""
-        return f"{name} {'has run' if length else 'runs'} {plain(container.image)}{length}{again}{checks}."
+        verb = "has run" if length else "runs"
+        if container.failing_streak:  # the image stands in the list: the row has room for what is wrong
+            return f"{name} {verb}{length}{again}; {container.failing_streak} health checks in a row have failed."
+        return f"{name} {verb} {plain(container.image)}{length}{again}."
     if container.state is State.PAUSED:
         return f"{name} is paused: its processes stand still and keep their memory."
     if container.state is State.RESTARTING:
         return f"{name} ended with {container.exit_code} and will be started again by its restart policy."
     if container.state is State.CREATED:
         return (
-            f"{name} has not been started: {plain(container.error)}"
+            f"{name} could not be started: {plain(container.error).removeprefix(_RUNTIME_SAID)}."
             if container.error
             else f"{name} has not been started yet."
         )

@@ -64,13 +64,25 @@ def test_every_state_has_a_glyph_of_its_own_meaning():
 def test_why_it_ended_is_told_in_words():
     oom = made(State.EXITED, exit_code=137, oom_killed=True, started=10.0, finished=12.5)
     assert short.state(oom) == "exit 137 oom"
-    assert story(oom, 72.5) == (
-        "web ended 1m ago after 2.5 s: it needed more memory than its limit: the kernel killed it."
-    )
+    assert story(oom, 72.5) == "web ended 1m ago after 2.5 s: killed by the kernel at its memory limit."
     worked = made(State.EXITED, started=10.0, finished=6370.0)
     assert story(worked, 6400.0) == "web ended 30s ago after 1 h 46 m: it finished its work (exit 0)."
     assert "not found" in story(made(State.EXITED, exit_code=127, finished=1.0), 2.0)
     assert "SIGSEGV" in story(made(State.EXITED, exit_code=139, finished=1.0), 2.0)
+
+
+@pytest.mark.parametrize("code", [0, 1, 125, 126, 127, 130, 134, 137, 139, 143, 200])
+def test_what_happened_fits_the_status_row_of_80_columns(code: int):
+    ended = made(State.EXITED, exit_code=code, started=1000.0, finished=8000.0)
+    sick = made(State.RUNNING, failing_streak=178, restart_count=3, started=10.0)
+    oom = made(State.EXITED, exit_code=137, oom_killed=True, started=1000.0, finished=8000.0)
+    for each in (ended, sick, oom):
+        assert len(story(each, 9000.0)) < 80
+
+
+def test_a_start_that_failed_is_told_without_the_runtimes_preface():
+    failed = made(State.CREATED, error='OCI runtime create failed: exec: "x": executable file not found in $PATH')
+    assert story(failed) == 'web could not be started: exec: "x": executable file not found in $PATH.'
 
 
 def test_a_sparkline_is_as_wide_as_asked_at_most():
