@@ -50,14 +50,16 @@ async def test_a_port_is_published_and_taken_away_while_it_runs(dashboard: Open,
         await driver.type(f"{port}:80")
         await driver.shows("✓ free")
         await driver.press("enter")
-        await driver.says(f"now answers at http://localhost:{port}")
+        await driver.says(f"port 80 of web is published at http://localhost:{port}")
         await driver.shows(f"0.0.0.0:{port}")
         await driver.press("d")
-        await driver.says(f"no longer answers on port {port}")
+        await driver.says(f"port {port} is no longer published for web")
         await driver.shows("No ports are published")
         await driver.press("u")  # it asked nothing, so it can be undone
         await driver.shows(f"0.0.0.0:{port}")
-        await driver.until(lambda: driver.last.endswith(f"now answers at http://localhost:{port}"), "published again")
+        await driver.until(
+            lambda: driver.last.endswith(f"port 80 of web is published at http://localhost:{port}"), "published again"
+        )
         await driver.press("u")
         await driver.shows("No ports are published")
 

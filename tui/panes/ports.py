@@ -255,8 +255,8 @@ class PortsPane(DetailPane):
         line = self.current()
         words = diagnosis(line, self.world)[0] if line else ""
         publishes = " {ports.publish} publishes a port," if self.verb("ports.publish") != "" else ""
-        tip = f"{{ports.open}} opens the page, {{ports.copy}} copies its address,{publishes}"
-        return words or phrases.words(f"{tip} {{ports.all}} shows all of the machine.", self.app.preferences.keys)
+        tip = f"{{ports.open}} opens, {{ports.copy}} copies the address,{publishes}"
+        return words or phrases.words(f"{tip} {{ports.all}} shows the whole machine.", self.app.preferences.keys)
 
     def verb(self, key: str) -> str | None:
         line = self.current()
@@ -432,7 +432,7 @@ class PortsPane(DetailPane):
             command("publish", container.name, spell_port(mapping)),
             lambda engine: engine.publish(container.id, mapping),
             done=lambda made: (
-                f"{plain(container.name)} now answers at {urls.address(made)}"
+                f"port {made.container_port} of {plain(container.name)} is published at {urls.address(made)}"
                 if isinstance(made, PortMapping)
                 else f"published {mapping.container_port}"
             ),
@@ -445,7 +445,7 @@ class PortsPane(DetailPane):
         self.app.operations.run(
             command("unpublish", container.name, spell_port(mapping)),
             lambda engine: engine.unpublish(container.id, mapping),
-            done=f"{plain(container.name)} no longer answers on port {mapping.host_port}",
+            done=f"port {mapping.host_port} is no longer published for {plain(container.name)}",
             undo=lambda _: self._publish(container, mapping),
         )
 

@@ -108,7 +108,7 @@ async def test_a_port_that_is_only_listened_on_is_published_from_its_row(dashboa
         await driver.press("f2")
         await driver.shows("✓ free")
         await driver.press("enter")
-        await driver.says("many now answers at http://localhost:")
+        await driver.says("port 9000 of many is published at http://localhost:")
         await driver.until(lambda: "✓ HTTP 200" in row(driver, "9000/tcp"), "it is probed at once")
 
 
