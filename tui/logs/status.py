@@ -46,7 +46,7 @@ class StatusChanged(Message, namespace="log_view"):
         if self.filter:
             parts.append(self.filter)
         if self.matches:
-            parts.append(f"{self.matches} matches")
+            parts.append(f"{self.matches} {'match' if self.matches == '1' else 'matches'}")
         if self.lines is not None:
             parts.append(f"{self.lines:,} {'line' if self.lines == 1 else 'lines'}")
         parts.append(size(self.bytes))

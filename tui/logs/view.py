@@ -204,6 +204,7 @@ class LogView(Vertical):
         if status != self._status:
             self._status = status
             self.post_message(status)
+            self.refresh_bindings()
 
     def _mode(self) -> str:
         if self.source is None:
@@ -378,6 +379,14 @@ class LogView(Vertical):
             lines = self.body.lines
             return self.prompt.is_open or self.choice.active or bool(lines.search or lines.filter)
         return True
+
+    def verb(self, key: str) -> str | None:
+        """What a key does now, for the footer: None if that is what the table says, empty if nothing."""
+        if self.choice.active and key.startswith("logs."):
+            return {"logs.open": "Copy", "logs.select": "Leave", "logs.copy": None}.get(key, "")
+        if key in ("logs.next", "logs.previous") and self.body.lines.search is None:
+            return ""
+        return None
 
     def on_log_prompt_typed(self, message: LogPrompt.Typed) -> None:
         message.stop()

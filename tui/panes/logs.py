@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _TIP = (
     "{logs.follow} follows, {logs.search} searches, {logs.filter} filters,"
     " {logs.error} {logs.warn} {logs.info} {logs.debug} levels,"
-    " {logs.select} chooses lines, {logs.mark} marks, {logs.previous_run} {logs.next_run} runs, {app.zoom} zooms."
+    " {logs.select} chooses lines, {logs.previous_run} {logs.next_run} runs."
 )
 _NAMED = 3  # merged containers that the title has room to name
 

@@ -72,7 +72,7 @@ async def test_what_is_said_of_keys_names_those_in_force(dashboard: Open, settin
     async with dashboard(150, 30, preferences=replace(config.load(), keys=keys)) as driver:
         await driver.select("web")
         await driver.press("3")
-        await driver.shows("kB more, ctrl+o", "ctrl+f follows, ctrl+s searches", "alt+1 W I D levels", "ctrl+k marks")
+        await driver.shows("kB more, ctrl+o", "ctrl+f follows, ctrl+s searches", "alt+1 W I D levels")
         await driver.press("apostrophe")
         await driver.until(
             lambda: [said.message for said in driver.app._notifications] == ["No line is marked: press ctrl+k on one"],
@@ -111,6 +111,28 @@ async def test_what_was_searched_for_is_told_with_its_brackets(
         await driver.select("web")
         await driver.press("3", "slash", *"[/x]", "enter", "n")
         await driver.shows("No match for [/x]")
+
+
+async def test_the_footer_has_the_keys_of_a_search_and_of_a_choice_only_meanwhile(
+    dashboard: Open, settings: Settings, web: Container
+) -> None:
+    log = LogWriter(str(settings.container_dir(web.id) / "log"))
+    log.write("stdout", b"one\ntwo\n")
+    log.close()
+    async with dashboard() as driver:
+        await driver.select("web")
+        await driver.press("3")
+        await driver.shows("two", "f Follow", "chooses lines, { } runs.")
+        assert "n Next" not in driver.text
+        await driver.press("slash", *"two", "enter")
+        await driver.shows("1 match ", "n Next", "N Previous")
+        await driver.press("escape")
+        await driver.until(lambda: "n Next" not in driver.text, "nothing is searched for")
+        await driver.press("v")
+        await driver.shows("SELECT", "c Copy", "v Leave", "Enter Copy")
+        assert "f Follow" not in driver.text
+        await driver.press("escape")
+        await driver.shows("f Follow")
 
 
 async def test_while_one_types_the_footer_names_no_key_that_would_only_be_typed(
