@@ -24,6 +24,7 @@ from textual.reactive import var
 from textual.widgets import LoadingIndicator
 
 from tui import keymap
+from tui.panes.detail_pane import TABS
 from tui.sanitize import plain
 
 if TYPE_CHECKING:
@@ -112,6 +113,11 @@ class Actions(Provider):
                 title = f"{keymap.PANES[key.pane]}: {key.label}" if key.pane != "app" else key.label
                 run = partial(self._pilothouse.run_action, key.action, owners[key.id])
                 entries.append((f"{title}  ({self._pilothouse.keys_of(key.id)[0]})", key.help, run))
+        dashboard = self._pilothouse.dashboard
+        if self._pilothouse.world.containers and not dashboard.has_class("-welcome"):
+            for tab, name in TABS.items():
+                if not name.startswith("{"):  # those have a key of their own and stand above
+                    entries.append((name, "This tab of the selected container", partial(dashboard.go_to_tab, tab)))
         for container in self._pilothouse.world.containers.values():
             go = partial(self._pilothouse.dashboard.select, container.id)
             entries.append((f"Go to {plain(container.name)}", plain(container.image), go))

@@ -40,6 +40,11 @@ async def test_the_palette_runs_actions_and_goes_to_containers(dashboard: Open, 
         await driver.press("p", "ctrl+p")
         await driver.type("go to web")
         await driver.shows("Go to web")
+        await driver.press("escape", "colon")
+        await driver.type("stat")  # of all that match it fuzzily, Start/Stop too, what begins with it stands first
+        await driver.shows("This tab of the selected container")
+        await driver.press("enter")
+        await driver.until(lambda: driver.app.dashboard.active.id == "stats", "in the tab that was named")
 
 
 async def test_a_theme_is_tried_on_while_choosing_and_kept_by_enter(dashboard: Open):
