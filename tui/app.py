@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from tui.shell.session import Session
     from tui.state.pulls import Pull
 
+FEW = 50  # containers that run: the use of all is read, at 0.1 ms each, not only of those on screen
 FRESH = 10.0  # seconds after which a failed pull no longer interrupts what the user does: P shows it
 
 
@@ -191,21 +192,32 @@ class Pilothouse(App[None]):
         return self._engine
 
     async def _measure(self) -> None:
-        """At every full second: the machine's load, and the readings of the containers that are on screen."""
+        """At every full second: the machine's load, and the readings of the containers."""
         from tui.state.readings import Readings
 
         readings = Readings(self.settings, self.world)
         while True:
-            await readings.take(self._engine, self._on_screen())
+            shown = self._on_screen()
+            await readings.take(self._engine, shown, self._off_screen(shown))
             await asyncio.sleep(1.0 - time.time() % 1.0)
 
     def _on_screen(self) -> list[Container]:
         """The containers whose row is visible, and the one the details are about."""
         pane = self.dashboard.containers
         keys = dict.fromkeys(pane.table.visible_keys() if pane.is_on_screen else ())
+        if pane.table.sort_column == "log":  # which logs most is known only of those that were looked at
+            keys = dict.fromkeys(self.world.containers)
         if self.world.subject:
             keys[self.world.subject] = None
         return [container for key in keys if (container := self.world.containers.get(key)) is not None]
+
+    def _off_screen(self, shown: list[Container]) -> list[Container]:
+        """The others whose use is read as well: a history without holes, and an order that is right."""
+        others = [container for container in self.world.containers.values() if container.running]
+        if len(others) > FEW and not self.dashboard.containers.sorted_live:
+            return []
+        seen = {container.id for container in shown}
+        return [container for container in others if container.id not in seen]
 
     def behind(
         self, owner: DOMNode, doing: str, work: Callable[..., Coroutine[Any, Any, object]], *arguments: object

@@ -265,6 +265,25 @@ async def test_columns_are_chosen_in_a_dialog_and_remembered(dashboard: Open, we
         await driver.shows("NAME")
 
 
+async def test_what_a_filter_hides_has_a_history_too_and_among_many_an_order_that_is_right(
+    dashboard: Open, engine: Engine, image: Image, monkeypatch: pytest.MonkeyPatch
+):
+    hidden = await engine.run(sleeper("hidden"))
+    await engine.run(sleeper("shown"))
+    async with dashboard() as driver:
+        await driver.press("slash")
+        await driver.type("shown")
+        await driver.until(lambda: "hidden" not in driver.text, "the filter hides it")
+        await driver.until(lambda: driver.world.stats[hidden.id].length > 1, "its history goes on")
+        monkeypatch.setattr("tui.app.FEW", 0)
+        app, pane = driver.app, driver.app.dashboard.containers
+        assert not app._off_screen(app._on_screen()), "among many only what is on screen is read"
+        pane._sort("cpu", down=True)
+        assert [each.id for each in app._off_screen(app._on_screen())] == [hidden.id]
+        pane._sort("log", down=True)
+        assert hidden.id in [each.id for each in app._on_screen()]
+
+
 async def test_any_column_can_be_sorted_by(dashboard: Open, engine: Engine, image: Image):
     await engine.run(sleeper("idle"))
     busy = ("sh", "-c", "while :; do :; done")

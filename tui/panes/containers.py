@@ -61,11 +61,17 @@ class ContainersPane(ContainerActions):
         """New readings: the numbers change, but not what can be done nor how many rows there are."""
         if not self.is_on_screen:
             return
-        if (offer := columns.BY_KEY.get(self.table.sort_column)) and offer.live:
+        if self.sorted_live:
             self.table.show([self.row(container) for container in self.items()], self.table.message)
             return
         containers = self.world.containers
         self.table.update([self.row(containers[key]) for key in self.table.visible_keys() if key in containers])
+
+    @property
+    def sorted_live(self) -> bool:
+        """Sorted by what changes by itself."""
+        offer = columns.BY_KEY.get(self.table.sort_column)
+        return offer is not None and offer.live
 
     def _seen(self, container: Container) -> Seen:
         return Seen(container, self.world, time.time(), self.size.width)

@@ -1,4 +1,4 @@
-"""Once a second: the machine's load, and what the containers on screen use and log."""
+"""Once a second: the machine's load, what the containers use, and what those on screen log."""
 
 from __future__ import annotations
 
@@ -39,8 +39,10 @@ class Readings:
         self._world = world
         self._place: Path | None = None
 
-    async def take(self, engine: Engine | None, containers: Iterable[Container]) -> None:
-        """Read the machine, and of `containers` the logs of all and the cgroups of those that run."""
+    async def take(
+        self, engine: Engine | None, containers: Iterable[Container], unseen: Iterable[Container] = ()
+    ) -> None:
+        """Read the machine, the logs of `containers`, and the cgroups of those of both that run."""
         watched = list(containers)
         pulses = self._world.log_pulses
         for container in watched:
@@ -48,7 +50,7 @@ class Readings:
                 pulses[container.id] = LogPulse()
         self._world.load = await asyncio.to_thread(self._look, [(each, pulses[each.id]) for each in watched])
         self._world.tell("load")
-        running = [container.id for container in watched if container.running]
+        running = [container.id for container in (*watched, *unseen) if container.running]
         if engine is not None and running:
             try:
                 self._world.measure(await engine.stats(running))
