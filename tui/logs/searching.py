@@ -28,7 +28,11 @@ _TELL = 0.2  # seconds between the news of a worker thread
 
 
 class Searched(Message, namespace="log_view", bubble=False):
-    """A worker thread has found more."""
+    """A worker thread has found more. `over`: it has come to the end of what there was when it began."""
+
+    def __init__(self, *, over: bool = False) -> None:
+        super().__init__()
+        self.over = over
 
 
 class Searching:
@@ -153,6 +157,7 @@ class Searching:
             worker = get_current_worker()
             told = time.monotonic()
             shown = scan.count
+            begun = (scan.low, scan.high)
 
             def cancelled() -> bool:
                 return worker.is_cancelled or scan not in self._wanted
@@ -168,7 +173,7 @@ class Searching:
                 scan.run(part.segments, cancelled, progress)
             finally:
                 self._scanning.discard(scan)
-            view.post_message(Searched())
+            view.post_message(Searched(over=(scan.low, scan.high) != begun))
 
         view.run_worker(search, thread=True, group="scan")
 

@@ -46,7 +46,8 @@ class StatusChanged(Message, namespace="log_view"):
         if self.filter:
             parts.append(self.filter)
         if self.matches:
-            parts.append(f"{self.matches} {'match' if self.matches == '1' else 'matches'}")
+            number, _, share = self.matches.partition(" ")
+            parts.append(f"{number} {'match' if number in ('1', '1/1') else 'matches'} {share}".rstrip())
         if self.lines is not None:
             parts.append(f"{self.lines:,} {'line' if self.lines == 1 else 'lines'}")
         parts.append(size(self.bytes))

@@ -224,6 +224,8 @@ class LogView(Vertical):
         message.stop()
         if not self.is_live:
             return
+        if message.over:  # what was written meanwhile waits to be searched, and nothing else may come
+            self._searching.go_on()
         lines = self.body.lines
         if lines.filter is not None or lines.search is not None:
             self.body.found_more()

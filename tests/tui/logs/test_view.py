@@ -6,7 +6,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.cells import cell_len
@@ -336,6 +338,31 @@ async def test_a_search_that_goes_on_says_how_far_it_is(tmp_path: Path, log: Log
         share = (scan.high - scan.low) / source.length
         assert 0.2 < share < 0.5
         assert app.view._searching.matches() == f"{scan.count:,} (searching {share:.0%})"
+
+
+async def test_what_was_written_last_while_a_search_ran_is_searched_too(
+    tmp_path: Path, log: LogWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbered(log, 10)
+    run, runs = Scan.run, []
+
+    async with Viewer().run_test(size=(60, 10)) as pilot:
+        app = await shown(pilot, tmp_path / "log")
+        source = app.view.source
+        assert source is not None
+
+        def run_while_it_is_written(scan: Scan, *arguments: Any) -> None:
+            run(scan, *arguments)
+            runs.append(scan)
+            if len(runs) == 1:
+                end = source.end
+                log.write("stdout", b"line last\n")
+                while source.end == end:
+                    time.sleep(0.01)  # in a thread of its own: the viewer sees it meanwhile
+
+        monkeypatch.setattr(Scan, "run", run_while_it_is_written)
+        app.view._searching.search_for("line")
+        await until(pilot, lambda: app.status is not None and app.status.matches == "11")
 
 
 async def test_a_copy_goes_to_the_clipboard_of_the_system_too(
