@@ -291,16 +291,21 @@ class Pilothouse(App[None]):
         self.push_screen(RunForm(self.world, image, again=again))
 
     def action_pull_image(self) -> None:
-        """The pulls that run; else the last one if it failed; else which image to pull."""
+        """The pull that failed last, if none was started since; else those that run; else which image to pull."""
         from tui.dialogs.pull import PullProgress
 
-        pulls = list(self.world.pulls.values())
-        if any(not pull.outcome for pull in pulls):
+        if failed := self.failed_pull():
+            self._pull_failed(self.world.pulls.pop(failed.reference))
+        elif any(not pull.outcome for pull in self.world.pulls.values()):
             self.push_screen(PullProgress(self.world), self.start_pull)
-        elif pulls and pulls[-1].outcome == "failed":
-            self._pull_failed(self.world.pulls.pop(pulls[-1].reference))
         else:
             self.ask_pull()
+
+    def failed_pull(self) -> Pull | None:
+        """The one that failed last, if nobody has seen why yet, and none was started since."""
+        pulls = self.world.pulls.values()
+        last = max((pull for pull in pulls if pull.outcome == "failed"), key=lambda pull: pull.ended, default=None)
+        return last if last and last.ended >= max(pull.started for pull in pulls) else None
 
     def show_pull(self, reference: str) -> None:
         """The progress of one of the pulls that run."""

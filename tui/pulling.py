@@ -120,9 +120,19 @@ def with_progress(
                 over(pull)
         return result
 
+    async def watched(engine: Engine) -> object:
+        """As `body`; a failure that no panel shows names the key that shows it, however late it comes."""
+        try:
+            return await body(engine)
+        except EngineError as error:
+            if pull.outcome == "failed" and not pull.told and world.pulls.get(reference) is pull:
+                why = operations.words("{app.pull} shows why")
+                raise EngineError(f"{error}; {why}", hint=error.hint) from error
+            raise
+
     if at_once:
         world.pulls[reference] = pull
-    operations.run(line, body, done=done, then=then, told=lambda: pull.told)
+    operations.run(line, watched, done=done, then=then, told=lambda: pull.told)
     world.tell("pulls")
 
 

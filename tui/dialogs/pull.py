@@ -196,10 +196,11 @@ def _layer_line(layer: LayerPull) -> Cell:
     if layer.action == "done":
         return (head, ("✓ done", "good"))
     if layer.action == "downloading":
+        speed = (f"  {short.size(layer.speed):>5}/s" if layer.speed else "", "")
         if not layer.total:
-            return (head, (f"{short.size(layer.current)}", "accent"))
+            return (head, (f"{short.size(layer.current)}", "accent"), speed)
         share = layer.current / layer.total
-        return (head, (f"{short.bar(share, 20)} {int(share * 100)}%", "accent"))
+        return (head, (f"{short.bar(share, 20)} {int(share * 100)}%".ljust(25), "accent"), speed)
     if layer.action == "unpacking" and layer.total:
         return (head, (f"{short.bar(layer.unpacked / layer.total, 20)} unpacking", "accent"))
     return (head, (layer.action, "muted"))

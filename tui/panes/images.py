@@ -180,7 +180,7 @@ class ImagesPane(ListPane):
 
     def action_pull(self) -> None:
         image = self.current()
-        if image is not None and image.references:
+        if image is not None and image.references and not self.app.failed_pull():  # the status row says: P shows why
             self.app.start_pull(familiar(image.references[0]))
         else:
             self.app.action_pull_image()

@@ -17,6 +17,28 @@ WINDOW = 3.0  # seconds over which the speed is measured
 _FINISHED = frozenset(("done", "exists"))
 
 
+class Speed:
+    """Bytes a second over the last three seconds of what is told."""
+
+    __slots__ = ("_marks",)
+
+    def __init__(self) -> None:
+        self._marks: deque[tuple[float, int]] = deque()
+
+    def mark(self, now: float, count: int) -> None:
+        """So many bytes are here."""
+        self._marks.append((now, count))
+        while self._marks[0][0] < now - WINDOW and len(self._marks) > 2:
+            self._marks.popleft()
+
+    @property
+    def rate(self) -> float:
+        if len(self._marks) < 2:
+            return 0.0
+        (start, had), (end, have) = self._marks[0], self._marks[-1]
+        return max(0.0, have - had) / (end - start) if end > start else 0.0
+
+
 @dataclass(slots=True)
 class LayerPull:
     """One layer. `current` are the bytes that are here, `resumed` those that an earlier pull had left."""
@@ -27,6 +49,17 @@ class LayerPull:
     total: int = 0  # 0: not known
     unpacked: int = 0
     resumed: int = 0
+    _speed: Speed = field(default_factory=Speed)
+
+    @property
+    def speed(self) -> float:
+        """Bytes a second over the last three seconds of its download."""
+        return self._speed.rate
+
+    def mark(self, now: float) -> None:
+        """What comes of others tells too how slow this one is."""
+        if self.action == "downloading":
+            self._speed.mark(now, self.current)
 
     @property
     def finished(self) -> bool:
@@ -65,7 +98,7 @@ class Pull:
     told: bool = False  # a panel has told why it failed
     started: float = 0.0  # seconds, monotonic
     ended: float = 0.0
-    _marks: deque[tuple[float, int]] = field(default_factory=deque)
+    _speed: Speed = field(default_factory=Speed)
 
     def advance(self, progress: Progress, now: float) -> None:
         if progress.digest:
@@ -75,9 +108,9 @@ class Pull:
             self.digest, self.platform = progress.image_digest, progress.platform
         else:
             self.action = progress.action
-        self._marks.append((now, self.received))
-        while self._marks[0][0] < now - WINDOW and len(self._marks) > 2:
-            self._marks.popleft()
+        self._speed.mark(now, self.received)
+        for layer in self.layers.values():
+            layer.mark(now)
 
     def cancel(self) -> None:
         """End it; what it has finished is kept, and so is what it has of the others."""
@@ -132,10 +165,7 @@ class Pull:
     @property
     def speed(self) -> float:
         """Bytes a second over the last three seconds."""
-        if len(self._marks) < 2:
-            return 0.0
-        (start, had), (end, have) = self._marks[0], self._marks[-1]
-        return max(0.0, have - had) / (end - start) if end > start else 0.0
+        return self._speed.rate
 
     @property
     def remaining(self) -> float | None:
