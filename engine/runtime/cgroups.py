@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _SIGKILL = 9  # importing `signal` would bring `enum` into the monitor
 _BESIDE = "-beside"
+_ASIDE = "init"  # where engines in a container put, on v2, the processes that they find at the top
 PATIENCE = 10.0  # seconds until a cgroup that does not empty or freeze is an error
 
 
@@ -224,10 +225,13 @@ def remove_beside(parent: str, mounts: Mounts | None = None) -> None:
 def leave_beside(parent: str, mounts: Mounts | None = None) -> None:
     """The calling process is about to end: go up, so that the cgroup can go too if this was the last one in it."""
     for file in beside(parent, mounts):
-        try:
-            _write(f"{os.path.dirname(os.path.dirname(file))}/{os.path.basename(file)}", "0")
-        except OSError:
-            continue  # it stays for the next one
+        top, name = os.path.dirname(os.path.dirname(file)), os.path.basename(file)
+        for up in (top, f"{top}/{_ASIDE}"):
+            try:
+                _write(f"{up}/{name}", "0")
+                break
+            except OSError:
+                continue  # it stays for the next one
     remove_beside(parent, mounts)
 
 
@@ -262,10 +266,13 @@ def _remove_all(directories: list[str]) -> bool:
 def _delegate(mounts: Mounts, path: str) -> None:
     """v2: a controller works in a cgroup only if every ancestor passes it on (cgroup-v2.rst, "Top-down constraint").
 
-    A refusal (EBUSY: an ancestor holds processes, as in a nested engine) shows later as a missing file, if it matters.
+    In a container the top is a cgroup that holds processes, those of the container: as Docker and Podman do there, they
+    are moved into one beside ours. Where that fails nothing is passed on (passing on "cpu" over the heads of processes
+    makes a threaded domain, and no process can enter what is below); a limit that is asked for has no file then.
     """
+    names = ("cpu", "cpuset", "io", "memory", "pids", "hugetlb") if _vacate(mounts.v2) else ()
+    wanted = [name for name in names if name in mounts.v2_controllers]
     directory = mounts.v2
-    wanted = [name for name in ("cpu", "cpuset", "io", "memory", "pids", "hugetlb") if name in mounts.v2_controllers]
     for part in path.split("/"):
         enabled = _read(f"{directory}/cgroup.subtree_control").split()
         for controller in wanted:
@@ -277,6 +284,25 @@ def _delegate(mounts: Mounts, path: str) -> None:
         directory = f"{directory}/{part}"
         if part != path.rpartition("/")[2]:
             _make(directory)
+
+
+def _vacate(top: str) -> bool:
+    """v2: may controllers be passed on below `top`? The kernel's own root may always, any other without processes."""
+    if not os.path.exists(f"{top}/cgroup.type"):
+        return True
+    for _ in range(100):  # they fork, and `exec` brings more
+        if not (found := _read(f"{top}/cgroup.procs").split()):
+            return True
+        if "0" in found:  # one of another pid namespace, whom we cannot name
+            return False
+        try:
+            os.makedirs(f"{top}/{_ASIDE}", exist_ok=True)
+            for pid in found:
+                _write(f"{top}/{_ASIDE}/cgroup.procs", pid)
+        except OSError as error:
+            if error.errno != errno.ESRCH:
+                return False
+    return False
 
 
 def _inherit_cpuset(root: str, path: str) -> None:

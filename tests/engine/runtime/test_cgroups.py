@@ -275,6 +275,33 @@ def test_on_v2_a_process_joins_beside_the_main_one_where_the_container_has_divid
         cgroups.remove(path, mounts)
 
 
+def test_on_v2_an_engine_in_a_container_moves_aside_who_is_at_the_top(path):
+    """Else no limit could be had, and no process could enter a cgroup below one that is a threaded domain."""
+    host = cgroups.Mounts({}, cgroups.host_mounts().v2)
+    top = Path(cgroups.create(path, {}, host).unified)
+    mounts = cgroups.Mounts({}, str(top))
+    assert mounts.v2_controllers
+    around, inside = subprocess.Popen(["sleep", "60"]), subprocess.Popen(["sleep", "60"])
+    try:
+        for process in (around, inside):
+            (top / "cgroup.procs").write_text(str(process.pid))
+        box = cgroups.create("p/box", {}, mounts)
+        cgroups.add(box, inside.pid)
+        assert cgroups.pids("p/box", mounts) == [inside.pid]
+        assert (top / "init/cgroup.procs").read_text() == f"{around.pid}\n"
+        assert Path(box.unified, "cgroup.controllers").read_text().split()
+        code = f"from engine.runtime import cgroups; mounts = cgroups.Mounts({{}}, {str(top)!r})\n"
+        code += "cgroups.join_beside('p', (), mounts); print(open('/proc/self/cgroup').read())\n"
+        code += "cgroups.leave_beside('p', mounts)"
+        assert "/p-beside\n" in subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+        assert not (top / "p-beside").exists()
+    finally:
+        for process in (around, inside):
+            process.kill()
+            process.wait()
+        cgroups.remove(path, host)
+
+
 def test_the_module_needs_nothing_heavy():
     code = "import sys; before = set(sys.modules); import engine.runtime.cgroups; print(set(sys.modules) - before)"
     loaded = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True).stdout
