@@ -97,6 +97,7 @@ class RunForm(Dialog[None]):
         self._prefilled_for = ""
         self._sure = False
         self._remembered = False
+        self._unread = False  # a pasted line has a mistake, which is told in full
         given = fields or (self._options_of(again) if again else Fields(image=image))
         self._given = given != Fields(image=image)
         self._put(given)
@@ -228,12 +229,17 @@ class RunForm(Dialog[None]):
         sight = await self._sight()
         self._prefill(sight.image)
         fields = self.fields()
-        line = run_line.line_of(fields)
+        unread = run_line.is_run_line(fields.image)  # a pasted line with a mistake in it, which stays where it is
+        line = "" if unread else run_line.line_of(fields)
         before = f"{command('rm', '-f', sight.replaced.name)} && " if sight.replaced else ""
         self.query_one("#line", Static).update(f"$ {before}{plain(line)}" if line else "")
         self._verdicts = await check(sight, fields)
         for each in [*self._lines.values(), *(line for group in self._groups.values() for line in group.lines)]:
             each.say(self._verdicts.get(each.key))
+        if unread or self._unread:
+            notice = self.query_one("#left-out", Static)
+            notice.display = self._unread = unread
+            notice.update(f"✗ {self._verdicts['image'].words}" if unread else "")
         self._tell(Content.styled("last values; f4 clears  ", "$ph-muted") if self._remembered else Content(""))
 
     def _tell(self, before: Content) -> None:

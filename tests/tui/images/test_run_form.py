@@ -282,6 +282,18 @@ async def test_flags_that_there_are_not_are_listed_when_a_line_is_pasted(dashboa
         await driver.shows("unknown flag: --pod")
 
 
+async def test_the_mistake_in_a_pasted_line_is_told_in_full(dashboard: Open, image: object):
+    async with dashboard() as driver:
+        await driver.press("n")
+        await driver.shows("Run a container", "needed")
+        driver.app.post_message(events.Paste(f"docker run -d --memory 10x {SMALL} true"))
+        await driver.shows('✗ invalid argument "10x" for "-m, --memory" flag')
+        assert "$ pilothouse run" not in driver.text
+        driver.app.screen.query_one("#image").value = SMALL
+        await driver.shows(f"$ pilothouse run -d {SMALL}")
+        assert "--memory" not in driver.text
+
+
 async def test_the_form_works_on_a_small_screen(dashboard: Open, image: object):
     async with dashboard(60, 15) as driver:
         await open_form(driver, SMALL)
