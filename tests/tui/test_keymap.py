@@ -81,6 +81,8 @@ def test_no_key_needs_ctrl_and_tabs_have_keys_a_german_keyboard_can_type():
 
 def test_help_and_readme_name_every_key():
     panes = tuple(keymap.PANES)
+    for line in help_lines(panes, 31, keymap.defaults()):  # of a screen of 40 columns
+        assert len("".join(text for text, _ in line).rstrip()) <= 31
     helped = "\n".join("".join(text for text, _ in line) for line in help_lines(panes, 200, keymap.defaults()))
     for key in keymap.KEYS:
         assert key.help in helped

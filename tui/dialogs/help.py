@@ -78,7 +78,7 @@ def help_lines(panes: tuple[str, ...], width: int, keys_in_force: Mapping[str, t
         lines.append(cell(keymap.PANES[pane], "accent"))
         for key in keymap.of(pane):
             keys = " ".join(keymap.display(each) for each in keys_in_force[key.id])
-            for number, words in enumerate(textwrap.wrap(key.help, max(20, width - 16))):
+            for number, words in enumerate(textwrap.wrap(key.help, max(8, width - 16))):
                 lines.append(((f"  {keys if number == 0 else '':<14}", "title"), (words, "")))
         lines.append(cell(""))
     return lines[:-1]
