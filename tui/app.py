@@ -155,9 +155,9 @@ class Pilothouse(App[None]):
 
     def on_mount(self) -> None:
         self.set_keymap(self.preferences.changed)
-        for trouble in (*self.preferences.troubles, self._theme_trouble):
-            if trouble:
-                self.operations.say(plain(trouble), failed=True)
+        if troubles := [trouble for trouble in (*self.preferences.troubles, self._theme_trouble) if trouble]:
+            count = f"{len(troubles)} mistakes (`pilothouse keys` tells all): " if troubles[1:] else ""
+            self.operations.say(f"{count}{plain(troubles[0])}", failed=True)
         if not self.is_headless:
             # a terminal must never be left raw: what would kill the process closes the dashboard instead
             for number in (signal.SIGTERM, signal.SIGHUP):

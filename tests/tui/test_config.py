@@ -140,3 +140,10 @@ def test_keys_check_tells_mistakes(file: Path, capsys: pytest.CaptureFixture[str
     assert main(["keys", "--check"]) == 1
     assert capsys.readouterr().err.startswith(f"{file}:2: '?' is the key of app.help")
     assert main(["keys", "--keys", "vim"]) == 1
+
+
+async def test_the_dashboard_says_how_many_mistakes_there_are_and_where_they_are_told(dashboard: Open, file: Path):
+    file.write_text('[dashboard]\nkeyz = "k9s"\n\n[keys]\n"containers.nope" = "x"\n')
+    async with dashboard(140, 40) as driver:
+        await driver.says("2 mistakes (`pilothouse keys` tells all): ")
+        await driver.says("config.toml:2: unknown key 'keyz'")
