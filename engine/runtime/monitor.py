@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 ACKNOWLEDGEMENT_SECONDS = 2.0  # for a client that saw the exit to say whether it cleans up itself
 UNKNOWN_EXIT = 255  # of a container whose end nobody saw, as Docker says it
+NOT_TOLD = "its exit code is not known: its first monitor was killed, and only Linux 6.15 or newer tells another one"
 
 
 def main() -> None:
@@ -269,7 +270,8 @@ class Monitor:
 
     def _init_ended(self, _: int) -> None:
         assert self.init is not None and self.session is not None
-        code = _exit_code(self.init)
+        known = _exit_code(self.init)
+        code = UNKNOWN_EXIT if known is None else known
         self.backoff.ended(restart.seconds_since(self.init.start_time))
         cgroup = self.bundle.monitor["cgroup"]
         self.loop.ignore(self.init.pidfd)
@@ -287,7 +289,7 @@ class Monitor:
             self.init.keeper.end()
         self.session = self.init = None
         oom = cgroups.oom_kills(cgroup) > 0
-        error = ""
+        error = NOT_TOLD if known is None else ""
         try:
             cgroups.remove(cgroup)
         except EngineError as failure:
@@ -371,9 +373,9 @@ class Monitor:
             os.write(2, f"cannot append an event: {error}\n".encode())
 
 
-def _exit_code(init: Process) -> int:
+def _exit_code(init: Process) -> int | None:
     """Reaps init if it is our child. The exit of one that was adopted is read before, or since Linux 6.15 after, the
-    process that inherited it reaps it."""
+    process that inherited it reaps it; None if it cannot be known."""
     status: int | None
     try:
         _, status = os.waitpid(init.pid, 0)
@@ -382,5 +384,5 @@ def _exit_code(init: Process) -> int:
         if status is None:
             status = processes.wait_status_of_reaped(init.pidfd)
     if status is None:
-        return UNKNOWN_EXIT
+        return None
     return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)

@@ -20,6 +20,7 @@ from engine.linux import processes
 from engine.runtime import cgroups, control, launch
 from engine.runtime.attachment import Attachment
 from engine.runtime.capabilities import DEFAULT
+from engine.runtime.monitor import NOT_TOLD, UNKNOWN_EXIT
 from engine.runtime.status import Status, read_state, status
 from engine.settings import Settings
 
@@ -216,6 +217,15 @@ def read_until(attachment: Attachment, wanted: bytes, seconds: float = 10) -> by
     while wanted not in seen:
         seen += b"".join(data for _, data in frames(attachment, deadline - time.monotonic()))
     return seen
+
+
+def is_exit_of_orphan(settings: Settings, container_id: str, code: int) -> bool:
+    """Is that how a container ended whose first monitor was killed, as far as the kernel tells (Linux 6.15 does)?"""
+    told = read_state(os.fspath(settings.container_dir(container_id)))
+    if told["exit_code"] == code:
+        return not told["error"]
+    release = tuple(map(int, os.uname().release.split("-")[0].split(".")[:2]))
+    return release < (6, 15) and (told["exit_code"], told["error"]) == (UNKNOWN_EXIT, NOT_TOLD)
 
 
 def eventually(condition: Callable[[], Any], seconds: float = 10) -> None:

@@ -16,7 +16,7 @@ from engine.errors import Conflict, InvalidInput
 from engine.linux import processes
 from engine.runtime import cgroups, control, launch, statefile
 from engine.runtime.status import Status
-from tests.engine.runtime.conftest import Containers, finish, frames, read_until
+from tests.engine.runtime.conftest import Containers, finish, frames, is_exit_of_orphan, read_until
 
 
 def test_a_signal_reaches_init(containers: Containers) -> None:
@@ -67,7 +67,8 @@ def test_a_waiter_survives_the_monitor(containers: Containers) -> None:
         while watch.exit_code is None:
             assert select.select([watch], [], [], 10)[0]
             watch.read()
-        assert watch.exit_code == 12
+        assert watch.exit_code == containers.state(container)["exit_code"]
+        assert is_exit_of_orphan(containers.settings, container, 12)
 
 
 def test_a_paused_container_stands_still_until_it_is_unpaused(containers: Containers) -> None:

@@ -15,7 +15,7 @@ from engine.errors import Conflict, RuntimeFailure
 from engine.linux import processes
 from engine.runtime import cgroups, control, launch, restart
 from engine.state.events import EventReader
-from tests.engine.runtime.conftest import Containers, eventually, finish, frames, read_until
+from tests.engine.runtime.conftest import Containers, eventually, finish, frames, is_exit_of_orphan, read_until
 
 COUNTING = "n=0; while :; do n=$((n+1)); echo $n; sleep 0.02; done"
 
@@ -42,7 +42,8 @@ def test_the_exit_code_of_an_adopted_container_is_known(containers: Containers) 
     eventually(lambda: containers.log(container))
     containers.kill_monitor(container)
     control.kill(containers.settings, container, signal.SIGTERM, by_user=True)  # adopts it first
-    assert control.wait(containers.settings, container) == 33
+    assert control.wait(containers.settings, container) == containers.state(container)["exit_code"]
+    assert is_exit_of_orphan(containers.settings, container, 33)
 
 
 def test_nobody_who_writes_gets_a_broken_pipe_when_the_monitor_is_killed(containers: Containers) -> None:
@@ -106,7 +107,8 @@ def test_stdin_and_terminal_survive_the_monitor(containers: Containers, terminal
     if terminal:
         again.send(b"\x04")
     again.close_stdin()
-    assert finish(again).code == 9
+    assert finish(again).code == containers.state(container)["exit_code"]
+    assert is_exit_of_orphan(containers.settings, container, 9)
 
 
 def test_an_orphan_that_ended_unseen_is_recorded_when_it_is_adopted(containers: Containers) -> None:
