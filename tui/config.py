@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.registry.configuration import configuration_path
-from tui import keymap, presets
+from tui import keymap, presets, theming
 
 SECTIONS = ("dashboard", "keys", "registry")  # the last is read by the engine
 
@@ -72,7 +72,16 @@ def load(path: Path | None = None, *, preset: str = "") -> Preferences:
     if not all(isinstance(column, str) for column in columns):
         reader.mistake("dashboard", "columns", "columns must be a list of names in quotes")
         columns = []
+    if unknown := [column for column in columns if column not in _columns()]:
+        reader.mistake(
+            "dashboard", "columns", f"no such column: {', '.join(unknown)}; there are {', '.join(_columns())}"
+        )
     theme = reader.value(dashboard, "theme", str, "")
+    if theme and not theme.endswith(".toml") and theme not in theming.paths():
+        reader.mistake(
+            "dashboard", "theme", f"no such theme: {theme!r}; there are {', '.join(sorted(theming.paths()))}"
+        )
+        theme = ""
     probe = reader.value(dashboard, "probe", bool, True)
     for key in dashboard:
         if key not in ("theme", "probe", "keys", "columns"):
@@ -80,6 +89,12 @@ def load(path: Path | None = None, *, preset: str = "") -> Preferences:
     base = presets.keys(preset or named)
     keys = _remapped(reader, base, reader.section(document, "keys"))
     return Preferences(theme, probe, preset or named, tuple(columns), keys, tuple(troubles))
+
+
+def _columns() -> tuple[str, ...]:
+    from tui.containers.columns import BY_KEY  # the widgets: only who chooses columns waits for them
+
+    return tuple(BY_KEY)
 
 
 def _read(file: Path) -> tuple[dict[str, Any], str, list[str]]:

@@ -11,6 +11,7 @@ from engine.errors import InvalidInput
 from engine.models import Container
 from tests.tui.conftest import Open
 from tui import config, keymap, presets
+from tui.containers import columns
 
 
 @pytest.fixture
@@ -50,6 +51,8 @@ def test_a_file_without_mistakes_is_in_force_whole(file: Path):
         ("[dashboard]\ncolour = 1\n", 2, "unknown key 'colour'"),
         ("[dashboard]\nkeys = 'vim'\n", 2, "no such preset of keys: 'vim'"),
         ("[dashboard]\ncolumns = [1]\n", 2, "columns must be a list of names"),
+        ("[dashboard]\ncolumns = ['name', 'stat']\n", 2, "no such column: stat; there are name, state, ports"),
+        ("[dashboard]\ntheme = 'nrod'\n", 2, "no such theme: 'nrod'; there are colour-blind, dark"),
         ("keys = 1\n", 1, "[keys] must be a table"),
         ("[keys]\n\n[dashbord]\n", 3, "unknown section [dashbord]"),
         ("[keys]\n'containers.tog' = 't'\n", 2, "no such action: 'containers.tog'"),
@@ -67,6 +70,20 @@ def test_a_mistake_is_told_with_file_and_line(file: Path, text: str, line: int, 
     troubles = config.load().troubles
     assert len(troubles) == 1
     assert troubles[0].startswith(f"{file}:{line}: ") and words in troubles[0]
+
+
+@pytest.mark.parametrize(
+    ("named", "shown"),
+    [
+        (["ports", "cpu"], ["name", "state", "ports", "cpu"]),
+        (["name", "ports"], ["name", "state", "ports"]),
+        (["ports", "name", "cpu"], ["ports", "name", "state", "cpu"]),
+        (["state", "image"], ["name", "state", "image"]),
+        (["state", "image", "name"], ["state", "image", "name"]),
+    ],
+)
+def test_name_and_state_are_always_shown_and_stand_side_by_side(named: list[str], shown: list[str]):
+    assert [offer.column.key for offer in columns.chosen(named)] == shown
 
 
 def test_the_rest_of_a_file_with_mistakes_is_in_force(file: Path):

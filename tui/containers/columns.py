@@ -251,8 +251,12 @@ DEFAULT: tuple[str, ...] = tuple(offer.column.key for offer in OFFERS if offer.c
 def chosen(keys: Iterable[str]) -> tuple[Offer, ...]:
     """The offers called `keys`, in that order; those that are fixed are always there, unknown names never."""
     wanted = [key for key in dict.fromkeys(keys) if key in BY_KEY]
-    lacking = [offer.column.key for offer in OFFERS if offer.fixed and offer.column.key not in wanted]
-    return tuple(BY_KEY[key] for key in (*lacking, *wanted))
+    place = 0  # after the fixed one before it: the name, then the state
+    for key in (offer.column.key for offer in OFFERS if offer.fixed):
+        if key not in wanted:
+            wanted.insert(place, key)
+        place = wanted.index(key) + 1
+    return tuple(BY_KEY[key] for key in wanted)
 
 
 def placed(offers: tuple[Offer, ...]) -> list[Column]:
