@@ -72,7 +72,8 @@ class LogsPane(DetailPane):
             self.call_after_refresh(self.update)
             return
         directory = self._directory(container.id)
-        ended = short.state(container) if container.state in (State.EXITED, State.DEAD) else ""
+        failed = container.state is State.CREATED and container.error
+        ended = short.state(container) if failed or container.state in (State.EXITED, State.DEAD) else ""
         view.show(container.id, plain(container.name), directory, ended)
 
     def _directory(self, container_id: str) -> str:

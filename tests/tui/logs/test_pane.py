@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from engine.engine import Engine
-from engine.models import Container
+from engine.errors import CommandNotFound
+from engine.models import Container, Image, RunOptions
 from engine.runtime.logfile import LogWriter
 from engine.settings import Settings
+from tests.conftest import SMALL
 from tests.tui.conftest import Driver, Open, sleeper
 from tui import config
 from tui.app import Pilothouse
@@ -55,6 +59,14 @@ async def test_a_stop_and_a_restart_are_told_in_the_same_words(dashboard: Open, 
         await driver.shows("── run 1 · exited 0, stopped after", "── run 2 · started", "run 2 of 2")
         await engine.stop(web.id)
         await driver.shows("── run 2 · exited 0, stopped after")
+
+
+async def test_of_a_start_that_failed_nothing_more_is_awaited(dashboard: Open, engine: Engine, image: Image) -> None:
+    async with dashboard() as driver:
+        with pytest.raises(CommandNotFound):
+            await engine.run(RunOptions(SMALL, ("nope",), name="bad"))
+        await driver.shows("bad could not be started: exec:", "ENDED (failed)")
+        assert "nothing yet" not in driver.text
 
 
 async def test_what_is_said_of_keys_names_those_in_force(dashboard: Open, settings: Settings, web: Container) -> None:
