@@ -164,3 +164,17 @@ def test_a_path_that_is_too_long_keeps_its_last_names_whole():
     assert _fit(image, 18, right=False, end=True) == "…/busybox:1       "
     assert _fit(image, 9, right=False, end=True) == "…usybox:1"
     assert _fit("a-volume-that-is-long", 8, right=False, end=True) == "…is-long"
+
+
+async def test_what_an_empty_list_says_is_broken_at_spaces():
+    app = Lists()
+    async with app.run_test(size=(30, 8)) as pilot:
+        app.table.show(
+            [], [cell(""), (("Once it runs, ", "muted"), ("+", "title"), (" publishes one; R runs it anew.", ""))]
+        )
+        await pilot.pause()
+        said = [line.strip() for line in screen_text(app).splitlines()]
+        assert said[2:4] == ["Once it runs, + publishes", "one; R runs it anew."]
+        app.table.show([], [cell("a-word-that-is-wider-than-the-list is cut")])
+        await pilot.pause()
+        assert [line.strip() for line in screen_text(app).splitlines()][2] == "is cut"

@@ -17,6 +17,7 @@ from textual.strip import Strip
 
 from tui import keymap
 from tui.widgets.tones import TONES, Toned
+from tui.widgets.wrapped import wrapped
 
 Span = tuple[str, str]  # text and the name of a tone
 Cell = tuple[Span, ...]
@@ -349,8 +350,9 @@ class Table(Toned, can_focus=True):
         index = self.scroll_offset.y + y - self._top
         if index < len(self.rows):
             return self._row(index, width)
-        if not self.rows and 0 <= y - self._top < len(self.message):
-            spans = [(" " * (LEAD - 1), ""), *self.message[y - self._top]]
+        message = [] if self.rows else [part for line in self.message for part in wrapped(line, width - LEAD)]
+        if 0 <= y - self._top < len(message):
+            spans = [(" " * (LEAD - 1), ""), *message[y - self._top]]
             return self._strip([Segment(text, self.tone(tone)) for text, tone in spans], width, base)
         return Strip.blank(width, base)
 
