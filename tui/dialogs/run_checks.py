@@ -122,8 +122,10 @@ def _name(sight: Sight, name: str) -> Verdict:
 
     try:
         validate(name)
-    except InvalidInput as error:
-        return Verdict(False, _said(error))
+    except InvalidInput:  # Docker's sentence is longer than the room beside the field
+        if not name[0].isascii() or not name[0].isalnum():
+            return Verdict(False, "letter or digit first")
+        return Verdict(False, "letters, digits, _ . -" if name[1:] else "two characters or more")
     holder = next((container for container in sight.world.containers.values() if container.name == name), None)
     if holder is None:
         return Verdict(True, "free")

@@ -158,6 +158,16 @@ async def test_escape_asks_before_it_throws_away_changes_of_what_was_remembered(
         await driver.until(lambda: driver.app.screen is driver.app.dashboard, "thrown away")
 
 
+async def test_what_is_wrong_with_a_name_fits_beside_it(dashboard: Open, image: object):
+    wrong = {"n": "two characters or more", "-web": "letter or digit first", "wéb": "letters, digits, _ . -"}
+    async with dashboard(80, 40) as driver:
+        await open_form(driver, SMALL)
+        field = driver.app.screen.query_one("#name")
+        for name, words in wrong.items():
+            field.value = name
+            await driver.shows(f"✗ {words}", "1 problem")
+
+
 async def test_a_run_without_values_leaves_none_to_be_told(dashboard: Open, settings: Settings):
     add_server(settings)
     exposed = (PortRow("", "80"), PortRow("", "443"), PortRow("", "53/udp"))
