@@ -15,6 +15,7 @@ from engine.models import Container, HealthCheck, Image, RestartPolicy, RunOptio
 from engine.settings import Settings
 from tests.tui.conftest import Open, sleeper
 from tui.app import Pilothouse
+from tui.state import memory
 
 
 async def test_one_key_starts_and_stops_and_undo_goes_back(dashboard: Open, web: Container):
@@ -282,6 +283,21 @@ async def test_what_a_filter_hides_has_a_history_too_and_among_many_an_order_tha
         assert [each.id for each in app._off_screen(app._on_screen())] == [hidden.id]
         pane._sort("log", down=True)
         assert hidden.id in [each.id for each in app._on_screen()]
+
+
+async def test_a_list_sorted_by_readings_begins_at_its_top(dashboard: Open, engine: Engine, image: Image):
+    busy = ("sh", "-c", "while :; do :; done")
+    await engine.run(RunOptions(image="localhost/small:1", name="busy", command=busy, detach=True))
+    await engine.run(sleeper("newest"))
+    memory.remember(view={"all": True, "containers": {"filter": "", "sort": "cpu", "down": True}})
+    async with dashboard() as driver:
+        table = driver.app.dashboard.containers.table
+        await driver.until(lambda: table.rows and table.rows[0].cells[0][0][0] == "busy", "the busiest first")
+        await driver.until(lambda: table.cursor_key == table.rows[0].key, "the cursor is at the top too")
+        await driver.press("j")
+        chosen = table.cursor_key
+        driver.app.dashboard.containers.remeasure()
+        assert table.cursor_key == chosen, "where the user has put it, it stays"
 
 
 async def test_any_column_can_be_sorted_by(dashboard: Open, engine: Engine, image: Image):

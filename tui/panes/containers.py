@@ -30,6 +30,7 @@ class ContainersPane(ContainerActions):
         super().__init__(world, id="containers")
         self.show_all = True
         self.offers: tuple[Offer, ...] = ()
+        self._ordered = False  # by readings, where the order depends on those: there are none in the beginning
         self.choose_columns(columns.DEFAULT)
 
     def on_mount(self) -> None:
@@ -62,7 +63,12 @@ class ContainersPane(ContainerActions):
         if not self.is_on_screen:
             return
         if self.sorted_live:
-            self.table.show([self.row(container) for container in self.items()], self.table.message)
+            rows = [self.row(container) for container in self.items()]
+            untouched = not self._ordered and self.table.rows and self.table.cursor_key == self.table.rows[0].key
+            self._ordered = self._ordered or any(history.latest for history in self.world.stats.values())
+            self.table.show(rows, self.table.message)
+            if untouched and rows:  # it stood at the top of an order that was none yet
+                self.table.select(rows[0].key)
             return
         containers = self.world.containers
         self.table.update([self.row(containers[key]) for key in self.table.visible_keys() if key in containers])
