@@ -152,9 +152,13 @@ class Engine:
     ) -> list[Loaded]:
         """Bring the images of an archive into the store, an OCI layout or Docker's, compressed or not (docker-load(1)).
 
-        `source` is a path, or the bytes. `progress` is called on the thread that reads; what it raises ends the load.
-        Raises NotFound, InvalidInput (platform), BadImage, VerificationFailed, Unsupported, StoreError.
+        `source` is a path, or the bytes. Raises NotFound, InvalidInput (platform), BadImage, VerificationFailed,
+        Unsupported, StoreError.
         """
+        if self._threads and isinstance(source, str):
+            from engine.images.load_aside import load_aside
+
+            return await load_aside(self.settings, source, platform=platform, progress=progress)
         from engine.images.load import load
 
         return await self._call(load, self.settings, self._database, source, platform=platform, progress=progress)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from typing import TYPE_CHECKING
 
 from tui.format import plural
-from tui.operations import Cancelled, Operations, command
+from tui.operations import Operations, command
 from tui.sanitize import plain
 
 if TYPE_CHECKING:
     from engine.engine import Engine
-    from engine.models import Loaded, Progress
+    from engine.models import Loaded
 
 TOLD = 3  # names in the sentence at the end
 
@@ -21,17 +19,7 @@ def start_load(operations: Operations, path: str) -> None:
     """Load every image of an archive; what fails leaves nothing, and neither does a dashboard that is closed."""
 
     async def work(engine: Engine) -> list[Loaded]:
-        ended = threading.Event()
-
-        def heard(_: Progress) -> None:  # on the thread that reads
-            if ended.is_set():
-                raise Cancelled("cancelled")
-
-        try:
-            return await engine.load(path, progress=heard)
-        except asyncio.CancelledError:
-            ended.set()  # or the engine would wait for the end of it
-            raise
+        return await engine.load(path)
 
     operations.run(command("load", "-i", path), work, done=said)
 

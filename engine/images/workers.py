@@ -23,14 +23,14 @@ from engine.models import Descriptor
 GROWTH_STEP = 256 << 10  # bytes a file grows before its reader is told
 MOST = 4  # processes; more than this waits for the network or the disk
 
-_DIE_WITH_PARENT = "import ctypes; ctypes.CDLL(None).prctl(1, 9, 0, 0, 0)"  # PR_SET_PDEATHSIG, SIGKILL
+DIE_WITH_PARENT = "import ctypes; ctypes.CDLL(None).prctl(1, 9, 0, 0, 0)"  # PR_SET_PDEATHSIG, SIGKILL
 _PROGRAM = (
-    f"{_DIE_WITH_PARENT}; import sys; sys.path[:0] = sys.argv[2:];"
+    f"{DIE_WITH_PARENT}; import sys; sys.path[:0] = sys.argv[2:];"
     " from engine.images.worker import main; main(int(sys.argv[1]))"
 )
 # glibc gives the memory of each inflated chunk back to the kernel and takes it anew, page fault by page fault. Kept, it
 # makes a pull of a gigabyte 9 % faster (2.44 s instead of 2.68).
-_KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(64 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(64 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
 _numbers = itertools.count(1)
 
 
@@ -82,8 +82,8 @@ class Worker:
         self._channel.setblocking(False)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _PROGRAM, str(theirs.fileno()), *_import_path()],
-                env=os.environ | _KEEP_MEMORY,
+                [sys.executable, "-I", "-S", "-c", _PROGRAM, str(theirs.fileno()), *import_path()],
+                env=os.environ | KEEP_MEMORY,
                 pass_fds=(theirs.fileno(), held),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -191,7 +191,7 @@ class Workers:
         self._all.clear()
 
 
-def _import_path() -> list[str]:
+def import_path() -> list[str]:
     """Where this interpreter finds the engine and the decompressors: the isolated one has only the standard library."""
     here = str(Path(errors.__file__).resolve().parent.parent)
     return list(dict.fromkeys([here, *(entry for entry in sys.path if entry)]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hashlib
 import io
@@ -16,8 +17,9 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from engine.engine import Engine
 from engine.errors import BadImage, EngineError, InvalidInput, NotFound, StoreError, Unsupported, VerificationFailed
-from engine.images import archive, gc, store
+from engine.images import archive, blobs, gc, store
 from engine.images.layout import add_image
 from engine.images.load import load
 from engine.images.save import save
@@ -237,6 +239,40 @@ def test_progress_tells_how_much_of_the_file_is_read(desk: Desk, tmp_path: Path)
     load(desk.settings, desk.database, str(file), progress=heard.append)
     assert (heard[0].reference, heard[0].action, heard[0].total) == ("made.tar", "loading", file.stat().st_size)
     assert heard[-1].action == "done"
+
+
+async def test_beside_an_event_loop_it_is_loaded_by_a_process_with_the_same_words(
+    engine: Engine, settings: Settings, tmp_path: Path
+) -> None:
+    file = tmp_path / "made.tar"
+    file.write_bytes(tar_of(LAYOUT))
+    heard: list[Progress] = []
+    assert await engine.load(str(file), progress=heard.append) == [Loaded(digest(CONFIG), NAME)]
+    assert (heard[0].action, heard[-1].action) == ("loading", "done")
+    file.write_bytes(changed(LAYOUT, blob_name(CONFIG), CONFIG + b" "))
+    with pytest.raises(VerificationFailed, match="does not have this digest"):
+        await engine.load(str(file))
+    with pytest.raises(NotFound, match=r"^open /nowhere: no such file or directory$"):
+        await engine.load("/nowhere")
+
+
+async def test_a_load_that_is_cancelled_is_killed_and_its_garbage_goes_with_the_next_collection(
+    engine: Engine, desk: Desk, tmp_path: Path
+) -> None:
+    blobs.prepare(desk.settings)  # a collection wants that; the process may not have come so far
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    loading = asyncio.ensure_future(engine.load(str(pipe)))
+    # opening it waits until the other end is open too
+    with await asyncio.to_thread(pipe.open, "wb", buffering=0) as writing:
+        await asyncio.to_thread(writing.write, tar_of(LAYOUT)[: len(BASE) + 1024])
+        loading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await loading
+        with pytest.raises(BrokenPipeError):
+            writing.write(b"x")
+    gc.collect(desk.settings, desk.database)
+    assert desk.is_untouched()
 
 
 # hostile and damaged ------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ async def test_without_a_network_the_welcome_loads_an_archive(dashboard: Open, a
         await driver.shows("No network: load an archive (L)", "L Load")
         await driver.press("L")
         await ask(driver, "a small one.tar")
-        await driver.shows("→ ", "M  /")
+        await driver.shows("→ ", "M")
         await driver.press("enter")
         await driver.says(f"loaded {SMALL}")
         await driver.shows("localhost/small:1", "1 Containers")  # the lists have taken the place of the welcome
