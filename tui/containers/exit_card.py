@@ -76,6 +76,8 @@ def lines(
         meaning = []
     body: list[Cell] = []
     if container.finished:
+        if sum(map(len, first)) + 2 * (len(first) - 1) > room:
+            first[-1] = first[-1].partition(" (")[0]  # rather no policy than half of one
         gap = max(2, min(6, (room - sum(map(len, first))) // max(1, len(first) - 1)))
         body.append(labelled(ending, _cut((" " * gap).join(first), room), ""))
     else:
