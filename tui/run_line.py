@@ -74,6 +74,11 @@ FLAGS = {
 }
 
 
+def usual_host(port: int) -> int:
+    """The host port that people expect for a container's: 8080 for 80, 8443 for 443, else the same."""
+    return port if port >= 1024 else port + 8000
+
+
 def words(text: str, what: str) -> list[str]:
     """Split as a shell would. Raises InvalidInput for an open quote."""
     try:

@@ -259,9 +259,7 @@ async def _free(sight: Sight, rows: tuple[PortRow, ...], place: int) -> PortRow 
         (mapping,) = parse_port(row.word or row.container)
     except (InvalidInput, ValueError):
         return None
-    wanted = mapping.host_port + 1 if mapping.host_port else mapping.container_port
-    if wanted < 1024:
-        wanted += 8000  # 80 -> 8080 and 443 -> 8443 are what people expect
+    wanted = run_line.usual_host(mapping.host_port + 1 if mapping.host_port else mapping.container_port)
     while True:
         port = await sight.engine.free_port(wanted, mapping.protocol)
         if port not in used:

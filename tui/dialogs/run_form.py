@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import partial
 from typing import ClassVar
@@ -314,6 +315,10 @@ class RunForm(Dialog[None]):
         known = {container.removesuffix("/tcp") for _, container in kept}
         exposed = [port.removesuffix("/tcp") for port in config.exposed_ports]
         ports.fill([*kept, *(("", port) for port in exposed if port not in known)])
+        for line in ports.lines:
+            host, container = line.inputs
+            if number := re.match(r"\d+", container.value):
+                host.placeholder = f"host: {run_line.usual_host(int(number[0]))}"
         own = " ".join((*(config.entrypoint or ()), *(config.cmd or ())))
         self._lines["command"].inputs[0].placeholder = plain(own) or "the image names none: needed"
         if config.env:

@@ -52,6 +52,7 @@ async def test_what_the_image_exposes_has_a_line_and_f2_finds_it_a_port(dashboar
     async with dashboard(110, 40) as driver:
         await open_form(driver, SERVER)
         await driver.shows("f2 publishes it", "53/udp", "443", "the image sets PATH FLAVOUR")
+        await driver.shows("host: 8080", "host: 8443", "host: 8053")
         assert " -p " not in driver.text
         await driver.press("tab", "tab")  # command, then the first line of the ports
         await driver.press("f2")
@@ -290,6 +291,18 @@ async def test_flags_that_there_are_not_are_listed_when_a_line_is_pasted(dashboa
         driver.app.screen.query_one("#image").focus()
         driver.app.post_message(events.Paste("docker run --pod new nginx"))
         await driver.shows("unknown flag: --pod")
+
+
+async def test_a_verdict_that_has_no_room_ends_in_an_ellipsis(dashboard: Open, image: object):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        async with dashboard() as driver:
+            await open_form(driver, SMALL)
+            port = server.getsockname()[1]
+            driver.app.screen.query_one(".host").value = str(port)
+            driver.app.screen.query_one(".container").value = "80"
+            await driver.shows("✗ taken by")
+            row = next(row for row in driver.text.splitlines() if "✗ taken by" in row)
+            assert row.split("✗")[1].rstrip(" ┃│").endswith("…")
 
 
 async def test_the_mistake_in_a_pasted_line_is_told_in_full(dashboard: Open, image: object):
