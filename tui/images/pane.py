@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from typing import ClassVar
 
@@ -23,6 +24,7 @@ from tui.sanitize import plain
 from tui.state.world import World
 from tui.widgets.table import Column, Row, Table, cell
 
+LABEL = 10  # cells before what is told of the image
 LAYERS = (
     Column("size", "SIZE", right=True, least=5),
     Column("made", "MADE BY", least=12, fair=30, most=400),
@@ -77,10 +79,19 @@ class ImagePane(Pane):
         if self._shown != self.world.subject_image:
             self._shown = self.world.subject_image
             self._close_files()
-        self.facts.update(facts(image, self.world) if image else Content.styled("No image is selected.", "$ph-muted"))
+        self._tell_facts()
         self.steps.show(layer_rows(image, self.world.images) if image else [])
         self._tell_made()
         self.retitle()
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        self._tell_facts()
+
+    def _tell_facts(self) -> None:
+        image = self.world.image
+        none = Content.styled("No image is selected.", "$ph-muted")
+        self.facts.update(facts(image, self.world, self.content_size.width) if image else none)
 
     def heading(self) -> tuple[str, str]:
         image = self.world.image
@@ -269,8 +280,8 @@ def layer_rows(image: Image, images: list[Image]) -> list[Row]:
     return rows
 
 
-def facts(image: Image, world: World) -> Content:
-    """A line for each thing worth knowing."""
+def facts(image: Image, world: World, width: int) -> Content:
+    """A line for each thing worth knowing; one that needs more goes on below its beginning."""
     config = image.config
     known = (world.containers.get(key) for key in image.used_by)
     users = ", ".join(container.name for container in known if container)
@@ -288,7 +299,9 @@ def facts(image: Image, world: World) -> Content:
         lines.append(("exposes", " ".join((*config.exposed_ports, *config.volumes))))
     parts: list[tuple[str, str] | str] = []
     for label, text in lines:
-        parts += [(f" {label:<9}", "$ph-secondary bold"), f"{plain(text)}\n"]
+        room = max(20, width - LABEL)
+        body = f"\n{'':{LABEL}}".join(textwrap.wrap(plain(text), room, break_on_hyphens=False))
+        parts += [(f" {label:<{LABEL - 1}}", "$ph-secondary bold"), f"{body}\n"]
     return Content.assemble(*parts).rstrip()
 
 

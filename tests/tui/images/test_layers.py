@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 from engine.images.layout import add_image
 from engine.models import Change, Image
@@ -11,6 +12,8 @@ from engine.state.database import Database
 from tests.support.layers import LayerTar
 from tests.tui.conftest import Open
 from tui.images.layer_tree import first_unfolded, shown, tree
+from tui.images.pane import facts
+from tui.state.world import World
 
 CHANGES = (
     Change("/etc", "C", is_directory=True),
@@ -93,3 +96,10 @@ async def test_a_long_name_in_a_layer_is_cut_not_left_out(dashboard: Open, setti
         await driver.shows("team/app:1 · Layers")
         await driver.press("enter")
         await driver.shows("opt/", "very-long-very-long-", "…")
+
+
+def test_what_is_told_of_an_image_goes_on_below_its_beginning(image: Image):
+    named = replace(image, references=("registry.example.com/team/one:1", "registry.example.com/team/two:2"))
+    first, second, *_ = facts(named, World(), 46).plain.splitlines()
+    assert first == " name     registry.example.com/team/one:1,"
+    assert second == "          registry.example.com/team/two:2"
