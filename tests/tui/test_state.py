@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from engine.models import Container, Progress, Resources, RunOptions, State, Stats
+from engine.settings import Settings
 from tui.containers import exit_card, graphs
 from tui.operations import Outcome, command, explain, summary
 from tui.reports import write_report
@@ -15,6 +18,8 @@ from tui.state import memory
 from tui.state.history import History
 from tui.state.log_pulse import LogPulse
 from tui.state.pulls import Pull
+from tui.state.readings import Readings
+from tui.state.world import World
 from tui.widgets.chart import bars, ceiling
 
 
@@ -29,6 +34,19 @@ def test_rates_come_from_two_readings():
     history.add(reading(3.0, 6.0, 300))
     assert history.latest is not None
     assert (history.latest.cpu, history.latest.received) == (50.0, 100.0)
+
+
+def test_how_busy_the_machine_is_does_not_depend_on_the_thread_that_looks(settings: Settings):
+    readings = Readings(settings, World())
+    assert readings._look([]).cpu is None, "nothing is known of the time before"
+    seen = []
+    until = time.monotonic() + 0.3
+    while time.monotonic() < until:
+        pass  # one processor is busy
+    looking = threading.Thread(target=lambda: seen.append(readings._look([]).cpu))
+    looking.start()
+    looking.join()
+    assert seen[0] > 0
 
 
 def test_a_restart_begins_a_new_history():

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The machine now. `cpu` in percent of all cores; the others in bytes."""
+    """The machine now. `cpu` in percent of all cores, None before the second look; the others in bytes."""
 
-    cpu: float
+    cpu: float | None
     cpus: int
     used: int
     memory: int
@@ -38,6 +38,7 @@ class Readings:
         self._settings = settings
         self._world = world
         self._place: Path | None = None
+        self._times = (0.0, 0.0)  # seconds of all processors: in all, and at rest
 
     async def take(
         self, engine: Engine | None, containers: Iterable[Container], unseen: Iterable[Container] = ()
@@ -76,9 +77,22 @@ class Readings:
         else:
             place = self._place
         return Load(
-            cpu=psutil.cpu_percent(),
+            cpu=self._busy(),
             cpus=os.cpu_count() or 1,
             used=memory.total - memory.available,
             memory=memory.total,
             free_disk=shutil.disk_usage(place).free,
         )
+
+    def _busy(self) -> float | None:
+        """Percent since the last look. Not psutil's cpu_percent: that remembers per thread, and is 0 in a new one."""
+        import psutil
+
+        times = psutil.cpu_times()
+        before = self._times
+        # what guests of this machine use is counted in `user` and `nice` too
+        self._times = sum(times) - times.guest - times.guest_nice, times.idle + times.iowait
+        passed, rested = self._times[0] - before[0], self._times[1] - before[1]
+        if not before[0] or passed <= 0:
+            return None
+        return max(0.0, min(100.0, 100 * (1 - rested / passed)))

@@ -49,7 +49,8 @@ class Header(Widget):
         wide = width >= 110
         right = []
         if load is not None:
-            right.append(f"cpu {load.cpu:.0f}%" + (f" of {load.cpus}" if wide else ""))
+            busy = "-" if load.cpu is None else f"{load.cpu:.0f}%"
+            right.append(f"cpu {busy}" + (f" of {load.cpus}" if wide else ""))
             right.append(f"mem {size(load.used)}" + (f" / {size(load.memory)}" if wide else ""))
             right.append(f"disk {size(load.free_disk)} free" if wide else f"disk {size(load.free_disk)}")
         right.append(time.strftime("%H:%M:%S"))
