@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -31,6 +32,16 @@ if TYPE_CHECKING:
     from textual.dom import DOMNode
 
     from tui.app import Pilothouse
+
+_TOLD = 0.01  # the score of what only its description matches: below everything that is called so
+_VERBS = {
+    "Containers: Shell": "exec",
+    "Containers: Delete": "rm",
+    "Containers: Pause": "unpause",
+    "Images: Delete": "rmi",
+    "Images: Layers": "history",
+    "Processes": "top",
+}
 
 
 class Results(CommandList):
@@ -128,7 +139,15 @@ class Actions(Provider):
             yield DiscoveryHit(title, run, help=help_text)
 
     async def search(self, query: str) -> Hits:
-        matcher = self.matcher(query)
+        """What is called so; below that, what is told in these words or is the command line's verb."""
+        matcher, asked = self.matcher(query), query.strip().lower()
         for title, help_text, run in self._entries():
             if (score := matcher.match(title)) > 0:
                 yield Hit(score, matcher.highlight(title), run, text=title, help=help_text)
+            elif len(asked) > 1 and re.search(rf"\b{re.escape(asked)}", f"{help_text} {_verb(title)}".lower()):
+                yield Hit(_TOLD, title, run, text=title, help=help_text)
+
+
+def _verb(title: str) -> str:
+    """What the command line calls it, where that is another word."""
+    return next((verb for name, verb in _VERBS.items() if title.startswith(name)), "")

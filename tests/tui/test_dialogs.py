@@ -47,6 +47,17 @@ async def test_the_palette_runs_actions_and_goes_to_containers(dashboard: Open, 
         await driver.until(lambda: driver.app.dashboard.active.id == "stats", "in the tab that was named")
 
 
+async def test_the_palette_finds_what_docker_calls_otherwise_and_what_the_help_says(dashboard: Open, web: Container):
+    async with dashboard() as driver:
+        await driver.shows("running")
+        for typed, name in (("exec", "Containers: Shell"), ("remove", "Containers: Delete"), ("signal", "Kill")):
+            await driver.press("colon")
+            await driver.type(typed)
+            await driver.shows(name)
+            await driver.press("escape")
+            await driver.until(lambda: not isinstance(driver.app.screen, Palette), "the palette was closed")
+
+
 async def test_a_theme_is_tried_on_while_choosing_and_kept_by_enter(dashboard: Open):
     async with dashboard() as driver:
         await driver.press("T")
