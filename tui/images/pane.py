@@ -108,7 +108,7 @@ class ImagePane(Pane):
 
     def tip(self) -> str:
         if self._layer is not None:
-            return "Every directory with what all in it costs; - was removed: it stays in the layer below."
+            return "A directory costs what is in it; - was removed: it stays in the layer below."
         return "Enter shows what files a layer adds, and what each costs."
 
     def back(self) -> bool:
