@@ -10,6 +10,7 @@ from engine.engine import Engine
 from engine.models import Image, PortMapping
 from tests.support.ports import free_port
 from tests.tui.conftest import Open, sleeper
+from tui.panes.ports import PortsPane
 
 
 async def test_the_address_can_be_read_and_copied(dashboard: Open, engine: Engine, image: Image):
@@ -86,6 +87,23 @@ async def test_all_ports_of_the_machine_in_one_list_those_of_containers_first(
         await driver.shows("api", "web")
         await driver.press("4", "a")
         await driver.shows("Ports of this machine", f"0.0.0.0:{first}", f"0.0.0.0:{second}", "53/udp")
+
+
+async def test_the_cursor_goes_to_the_port_that_was_published(dashboard: Open, engine: Engine, image: Image):
+    first, second = free_port(), free_port()
+    await engine.run(sleeper("web", ports=(PortMapping(80, first),)))
+    async with dashboard() as driver:
+        await driver.press("4")
+        await driver.shows(f"0.0.0.0:{first}")
+        await driver.press("plus")
+        await driver.shows("Publish a port of web")
+        await driver.type(f"{second}:81")
+        await driver.shows("✓ free")
+        await driver.press("enter")
+        pane = driver.app.dashboard.query_one(PortsPane)
+        await driver.until(
+            lambda: (line := pane.current()) and line.host_port == second, "the cursor is on the new one"
+        )
 
 
 async def test_a_container_that_cannot_publish_is_not_told_to(dashboard: Open, engine: Engine, image: Image):

@@ -54,6 +54,7 @@ class PortsPane(DetailPane):
         self.show_all = False
         self.prober = Prober(world, lambda: self.app.engine_ready(), self._looked_at)
         self._stale = asyncio.Event()
+        self._made: tuple[str, PortMapping] | None = None  # just published: the cursor goes there when it is listed
 
     def compose(self) -> ComposeResult:
         yield self.table
@@ -170,9 +171,22 @@ class PortsPane(DetailPane):
         if columns != self.table.columns:
             self.table.set_columns(columns)
         self.table.show([self._row(line) for line in lines], [] if lines else self._empty())
+        self._go_to_made(lines)
         self._tell_note()
         if self.has_focus_within:
             self.refresh_bindings()
+
+    def _go_to_made(self, lines: list[Line]) -> None:
+        """The next key is meant for the port that was just published, not for another that stood there before."""
+        if self._made is None:
+            return
+        owner, made = self._made
+        for line in lines:
+            same = line.mapping and (line.mapping.host_port, line.protocol) == (made.host_port, made.protocol)
+            if same and line.live and line.container and line.container.id == owner:
+                self.table.select(line.key)
+                self._made = None
+                return
 
     def _tell_note(self) -> None:
         line = self.current()
@@ -428,14 +442,17 @@ class PortsPane(DetailPane):
             if isinstance(made, PortMapping):
                 self._unpublish(container, made)
 
+        def done(made: object) -> str:
+            if not isinstance(made, PortMapping):
+                return f"published {mapping.container_port}"
+            self._made = (container.id, made)
+            self.update_if_shown()
+            return f"port {made.container_port} of {plain(container.name)} is published at {urls.address(made)}"
+
         self.app.operations.run(
             command("publish", container.name, spell_port(mapping)),
             lambda engine: engine.publish(container.id, mapping),
-            done=lambda made: (
-                f"port {made.container_port} of {plain(container.name)} is published at {urls.address(made)}"
-                if isinstance(made, PortMapping)
-                else f"published {mapping.container_port}"
-            ),
+            done=done,
             undo=undo,
         )
 
