@@ -289,8 +289,9 @@ def facts(image: Image, world: World, width: int) -> Content:
     age = f"  {short.span(time.time() - image.created)} old" if image.created else ""
     shared = _shared(image, world.images)
     size = f"{short.size(image.size)} unpacked" + (f", {short.size(shared)} shared" if shared else "")
+    unused = "" if image.used_by else ", prune removes it"
     lines = [
-        ("name", ", ".join(familiar(name) for name in image.references) or "<none>: dangling, X prunes it"),
+        ("name", ", ".join(familiar(name) for name in image.references) or "<none>: dangling" + unused),
         ("id", f"{image.short_id}  {image.platform}  {size}{age}"),
         ("used by", users or "no container"),
         ("runs", run or "nothing of its own"),

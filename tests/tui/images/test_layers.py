@@ -103,3 +103,6 @@ def test_what_is_told_of_an_image_goes_on_below_its_beginning(image: Image):
     first, second, *_ = facts(named, World(), 46).plain.splitlines()
     assert first == " name     registry.example.com/team/one:1,"
     assert second == "          registry.example.com/team/two:2"
+    loose = replace(image, references=())
+    assert "dangling, prune removes it" in facts(loose, World(), 80).plain
+    assert "prune" not in facts(replace(loose, used_by=("x",)), World(), 80).plain, "what is in use stays"
