@@ -138,7 +138,7 @@ class Pilothouse(App[None]):
 
     async def on_event(self, event: events.Event) -> None:
         """Keys go one after the other; a press on what is just being removed is for nothing: Textual fails on it."""
-        if isinstance(event, events.Key) and not event.is_forwarded:
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
             await self._type_ahead.take(event)
             return
         if isinstance(event, events.MouseDown) and self.screen_stack:

@@ -2,7 +2,7 @@
 
 Textual gives a key to what has the focus when it arrives. Of `/web`, typed or pasted at once, the letters would go to
 the list as keys of its own, because the line that `/` opens has the focus only a moment later. What opens only after
-some work, a shell, has the keys too that are typed meanwhile.
+some work, a shell, has the keys too that are typed meanwhile. What is pasted waits with them.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from textual.events import Key
 from textual.worker import WorkerError
 
 if TYPE_CHECKING:
-    from textual.events import Key
+    from textual.events import Paste
     from textual.screen import Screen
     from textual.worker import Worker
 
@@ -26,12 +27,12 @@ OPENING = 10.0  # seconds that keys wait for the screen they are meant for; then
 
 
 class TypeAhead:
-    """`handle` gives a key to Textual."""
+    """`handle` gives a key, or what was pasted, to Textual."""
 
-    def __init__(self, app: Pilothouse, handle: Callable[[Key], Awaitable[None]]) -> None:
+    def __init__(self, app: Pilothouse, handle: Callable[[Key | Paste], Awaitable[None]]) -> None:
         self._app = app
         self._handle = handle
-        self._waiting: deque[Key] = deque()
+        self._waiting: deque[Key | Paste] = deque()
         self._task: asyncio.Task[None] | None = None
         self._opening: Worker[object] | None = None
         self._opened_from: Screen[object] | None = None
@@ -45,10 +46,11 @@ class TypeAhead:
     def _busy(self) -> bool:
         return self._task is not None and not self._task.done()
 
-    async def take(self, key: Key) -> None:
+    async def take(self, key: Key | Paste) -> None:
         """Handle the key at once, or after those that are waiting. Escape at once gives up a screen that is opening."""
         if self._busy():
-            if key.key == "escape" and self._opening is not None and not self._waiting:
+            escape = isinstance(key, Key) and key.key == "escape"
+            if escape and self._opening is not None and not self._waiting:
                 self._opening.cancel()
             else:
                 self._waiting.append(key)
@@ -67,8 +69,11 @@ class TypeAhead:
         except Exception as error:  # what Textual does when a key fails that did not wait
             self._app._handle_exception(error)
 
-    async def _handled(self, key: Key) -> bool:
+    async def _handled(self, key: Key | Paste) -> bool:
         """Give it to Textual. True: it may move the focus; text in a field, or in a terminal, does not."""
+        if not isinstance(key, Key):
+            await self._handle(key)
+            return False
         focused = self._app.focused
         text = focused is not None and (
             focused.check_consume_key(key.key, key.character) or getattr(focused, "takes_every_key", False)

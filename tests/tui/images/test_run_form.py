@@ -278,6 +278,14 @@ async def test_a_line_of_several_lines_can_be_pasted(dashboard: Open, image: obj
             await driver.shows("$ pilothouse run -d --name pasted -e A=1 localhost/small:1 sleep 5")
 
 
+async def test_a_line_that_is_pasted_right_after_n_waits_for_the_form(dashboard: Open, image: object):
+    async with dashboard(100, 40) as driver:
+        await driver.shows("No containers.")
+        driver.app.post_message(events.Key("n", "n"))
+        driver.app.post_message(events.Paste(f"docker run -d --name pasted {SMALL} true"))
+        await driver.shows("Run a container", f"$ pilothouse run -d --name pasted {SMALL} true")
+
+
 async def test_flags_that_there_are_not_are_listed_when_a_line_is_pasted(dashboard: Open, image: object):
     async with dashboard(120, 40) as driver:
         await driver.press("n")
