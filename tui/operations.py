@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Work = Callable[["Engine"], Awaitable[object]]
 
+LONG = 3.0  # seconds: who began something that takes longer looks elsewhere when it ends
 TOGETHER = 4  # targets of one bulk action that are worked on at the same time
 
 
@@ -227,6 +228,8 @@ class Operations:
         entry.state = state
         entry.sentence, entry.hint = sentence, hint
         self._world.tell("log")
+        if state == "ok" and entry.took > LONG:
+            self._app.notify(plain(sentence), timeout=3, markup=False)
 
 
 def command(*words: str) -> str:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from tests.tui.conftest import Open
+from tui import operations
 from tui.state.world import Entry
 
 LONG = "manifest for registry.example.com:5000/team/application-with-a-long-name:2026-11-25 was not found there"
@@ -32,3 +35,17 @@ async def test_a_long_failure_is_shown_whole_and_c_copies_the_line_under_the_cur
         assert driver.app.clipboard.endswith(":0")
         await driver.press("G", "c")
         assert driver.app.clipboard.endswith(":2")
+
+
+async def test_only_what_took_long_is_told_in_a_toast_too(dashboard: Open, monkeypatch: pytest.MonkeyPatch):
+    async def work(_: object) -> None:
+        pass
+
+    async with dashboard() as driver:
+        told: list[str] = []
+        monkeypatch.setattr(driver.app, "notify", lambda sentence, **_: told.append(sentence))
+        driver.app.operations.run("pilothouse pull quick", work, done="pulled quick")
+        await driver.says("pulled quick")
+        monkeypatch.setattr(operations, "LONG", 0.0)
+        driver.app.operations.run("pilothouse pull slow", work, done="pulled slow")
+        await driver.until(lambda: told == ["pulled slow"], "a toast of the slow one alone")
