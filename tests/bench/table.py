@@ -92,7 +92,7 @@ class Growth:
 
     @property
     def slope_text(self) -> str:
-        return f"{self.slope:.2f} µs a {self.of[:-1]}"
+        return f"{self.slope:.2f} µs for each of the {self.of}"
 
     def __str__(self) -> str:
         steps = ", ".join(f"{count:,}: {_short(time)}" for count, time in zip(self.counts, self.times, strict=True))
