@@ -275,7 +275,8 @@ async def test_what_a_filter_hides_has_a_history_too_and_among_many_an_order_tha
         await driver.press("slash")
         await driver.type("shown")
         await driver.until(lambda: "hidden" not in driver.text, "the filter hides it")
-        await driver.until(lambda: driver.world.stats[hidden.id].length > 1, "its history goes on")
+        history = driver.world.stats.get
+        await driver.until(lambda: (found := history(hidden.id)) is not None and found.length > 1, "it goes on")
         monkeypatch.setattr("tui.app.FEW", 0)
         app, pane = driver.app, driver.app.dashboard.containers
         assert not app._off_screen(app._on_screen()), "among many only what is on screen is read"
