@@ -10,11 +10,9 @@ import asyncio
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from engine import errors
 from engine.errors import EngineError, StoreError
 from engine.models import Loaded, Progress
 
@@ -28,15 +26,10 @@ async def load_aside(
     settings: Settings, path: str, *, platform: str = "", progress: Callable[[Progress], None] | None = None
 ) -> list[Loaded]:
     """As `load.load`, with `progress` called on the event loop. One that is cancelled is killed."""
-    from engine.images.workers import DIE_WITH_PARENT, KEEP_MEMORY, import_path
+    from engine.images.workers import KEEP_MEMORY, isolated, told_error
 
-    program = (
-        f"{DIE_WITH_PARENT}; import sys; sys.path[:0] = sys.argv[5:];"
-        " from engine.images.load_aside import main; main(*sys.argv[1:5])"
-    )
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-S", "-c", program, str(settings.root), str(settings.run)),
-        *(os.path.abspath(path), platform, *import_path()),
+        *isolated(__name__, str(settings.root), str(settings.run), os.path.abspath(path), platform),
         env=os.environ | KEEP_MEMORY,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -51,7 +44,7 @@ async def load_aside(
             if "loaded" in said:
                 return [Loaded(*one) for one in said["loaded"]]
             if "error" in said:
-                raise getattr(errors, said["error"], EngineError)(said["message"], hint=said["hint"])
+                raise told_error(said)
             if progress is not None:
                 progress(Progress(*said["progress"]))
         raise StoreError("the process that loads the archive has died", hint="load it again")

@@ -30,9 +30,9 @@ PACKET_BYTES = 64 << 10
 IMPLIED = "implied"  # beside the snapshot's content: the paths of implied directories, zero-terminated
 
 
-def main(fd: int) -> None:
-    """Serve jobs on the socket `fd` until its other end is closed."""
-    channel = socket.socket(fileno=fd)
+def main(fd: str) -> None:
+    """Serve jobs on the socket with the number `fd` until its other end is closed."""
+    channel = socket.socket(fileno=int(fd))
     while packet := channel.recv(PACKET_BYTES):
         message = json.loads(packet)
         if "job" not in message:

@@ -23,11 +23,7 @@ from engine.models import Descriptor
 GROWTH_STEP = 256 << 10  # bytes a file grows before its reader is told
 MOST = 4  # processes; more than this waits for the network or the disk
 
-DIE_WITH_PARENT = "import ctypes; ctypes.CDLL(None).prctl(1, 9, 0, 0, 0)"  # PR_SET_PDEATHSIG, SIGKILL
-_PROGRAM = (
-    f"{DIE_WITH_PARENT}; import sys; sys.path[:0] = sys.argv[2:];"
-    " from engine.images.worker import main; main(int(sys.argv[1]))"
-)
+_DIE_WITH_PARENT = "import ctypes; ctypes.CDLL(None).prctl(1, 9, 0, 0, 0)"  # PR_SET_PDEATHSIG, SIGKILL
 # glibc gives the memory of each inflated chunk back to the kernel and takes it anew, page fault by page fault. Kept, it
 # makes a pull of a gigabyte 9 % faster (2.44 s instead of 2.68).
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(64 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
@@ -82,7 +78,7 @@ class Worker:
         self._channel.setblocking(False)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _PROGRAM, str(theirs.fileno()), *import_path()],
+                isolated("engine.images.worker", str(theirs.fileno())),
                 env=os.environ | KEEP_MEMORY,
                 pass_fds=(theirs.fileno(), held),
                 stdin=subprocess.DEVNULL,
@@ -122,7 +118,7 @@ class Worker:
                 self.is_idle = True
                 if "done" in answer:
                     return answer["done"]["size"]
-                raise _error(answer)
+                raise told_error(answer)
         except OSError as error:
             raise StoreError(f"a process that unpacks layers has ended: {error}") from error
         finally:
@@ -191,12 +187,22 @@ class Workers:
         self._all.clear()
 
 
-def import_path() -> list[str]:
-    """Where this interpreter finds the engine and the decompressors: the isolated one has only the standard library."""
+def isolated(module: str, *words: str) -> list[str]:
+    """The command that calls `main(*words)` of one of our modules in a process that dies with this one.
+
+    Its interpreter has only the standard library, and is told where this one finds the engine and the decompressors.
+    """
     here = str(Path(errors.__file__).resolve().parent.parent)
-    return list(dict.fromkeys([here, *(entry for entry in sys.path if entry)]))
+    places = dict.fromkeys([here, *(entry for entry in sys.path if entry)])
+    end = len(words) + 1
+    program = (
+        f"{_DIE_WITH_PARENT}; import sys; sys.path[:0] = sys.argv[{end}:];"
+        f" from {module} import main; main(*sys.argv[1:{end}])"
+    )
+    return [sys.executable, "-I", "-S", "-c", program, *words, *places]
 
 
-def _error(answer: dict[str, str]) -> EngineError:
+def told_error(answer: dict[str, str]) -> EngineError:
+    """The error that such a process has met, as it told of it: `error` is the class, `message` and `hint` its words."""
     kind = getattr(errors, answer["error"], StoreError)
     return kind(answer["message"], hint=answer["hint"])
