@@ -121,7 +121,7 @@ def line_of(fields: Fields) -> str:
 
 
 def is_run_line(text: str) -> bool:
-    """Whether this looks like a whole `docker run …` line that was pasted."""
+    """Whether this begins as a `docker run …` line does, rather than being an image."""
     first, *rest = text.split()[:4] or [""]
     return first in _PASTED and "run" in rest
 

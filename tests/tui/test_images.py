@@ -6,6 +6,8 @@ import socket
 import sqlite3
 from contextlib import closing
 
+from textual import events
+
 from engine.engine import Engine
 from engine.images.host import add_host_image
 from engine.models import Container, Image, State
@@ -115,10 +117,12 @@ async def test_the_form_finds_a_taken_name_and_port_and_mends_them(dashboard: Op
 async def test_a_pasted_docker_line_fills_the_form(dashboard: Open, image: Image):
     async with dashboard(120, 40) as driver:
         await driver.press("n")
-        field = driver.app.screen.query_one("#image")
-        field.value = "docker run --rm -d --name pasted -p 18999:80 -e A=1 --memory 64m localhost/small:1 sleep 1"
+        await driver.shows("Run a container", "needed")
+        line = "docker run --rm -d --name pasted -p 18999:80 -e A=1 --memory 64m localhost/small:1 sleep 1"
+        driver.app.post_message(events.Paste(line))
         await driver.shows("-p 18999:80", "A=1", "--memory 64m", "sleep 1", "[x] Remove (--rm)")
-        field.value = "docker run --gpus all nginx"
+        driver.app.screen.query_one("#image").value = ""
+        driver.app.post_message(events.Paste("docker run --gpus all nginx"))
         await driver.shows("gpus")
 
 

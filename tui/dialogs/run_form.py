@@ -19,7 +19,7 @@ from engine.models import Container, Image
 from tui import run_line
 from tui.dialogs.dialog import Dialog
 from tui.dialogs.run_checks import Sight, Verdict, check, fix
-from tui.dialogs.run_rows import Line, Lines
+from tui.dialogs.run_rows import Field, Line, Lines
 from tui.images.rerun import run_in_place
 from tui.operations import command
 from tui.run_line import Fields, PortRow
@@ -187,12 +187,13 @@ class RunForm(Dialog[None]):
 
     # judging --------------------------------------------------------------------------------------
 
-    def on_input_changed(self, event: Input.Changed) -> None:
+    def on_input_changed(self) -> None:
         self._sure = False
-        if event.input is self._lines["image"].inputs[0] and run_line.is_run_line(event.value):
-            self._take_pasted(event.value)
-            return
         self._check()
+
+    def on_field_pasted(self, event: Field.Pasted) -> None:
+        if event.field is self._image_field:
+            self._take_line()
 
     def on_checkbox_changed(self) -> None:
         self._sure = False
@@ -205,18 +206,33 @@ class RunForm(Dialog[None]):
     def on_lines_changed(self) -> None:
         self._check()
 
-    def _take_pasted(self, text: str) -> None:
+    @property
+    def _image_field(self) -> Input:
+        return self._lines["image"].inputs[0]
+
+    def _take_line(self) -> bool:
+        """Let a whole `docker run …` line fall into the fields; False if none stands in Image.
+
+        One that is typed is whole at Enter: its first words would be an image already.
+        """
+        field = self._image_field
+        if not run_line.is_run_line(field.value):
+            return False
+        if field.value.endswith("\\"):  # it goes on in the next line, from a terminal that sends a paste key by key
+            field.replace(" ", len(field.value) - 1, len(field.value))
+            return True
         try:
-            fields, left_out = run_line.fields_of(text)
+            fields, left_out = run_line.fields_of(field.value)
         except InvalidInput:
             self._check()  # which tells why
-            return
+            return True
         notice = self.query_one("#left-out", Static)
         notice.display = bool(left_out)
         notice.update(f"! left out, not supported yet: {plain(', '.join(left_out))}")
         self._given = True
         self._put(fields)
         self._show_more(any(getattr(fields, name) for name in MORE))
+        return True
 
     def _check(self) -> None:
         if self.is_mounted:
@@ -230,13 +246,14 @@ class RunForm(Dialog[None]):
         sight = await self._sight()
         self._prefill(sight.image)
         fields = self.fields()
-        unread = run_line.is_run_line(fields.image)  # a pasted line with a mistake in it, which stays where it is
-        line = "" if unread else run_line.line_of(fields)
+        untaken = run_line.is_run_line(fields.image)  # a line that is being typed, or has a mistake in it
+        line = "" if untaken else run_line.line_of(fields)
         before = f"{command('rm', '-f', sight.replaced.name)} && " if sight.replaced else ""
         self.query_one("#line", Static).update(f"$ {before}{plain(line)}" if line else "")
         self._verdicts = await check(sight, fields)
         for each in [*self._lines.values(), *(line for group in self._groups.values() for line in group.lines)]:
             each.say(self._verdicts.get(each.key))
+        unread = untaken and not self._verdicts["image"].good
         if unread or self._unread:
             notice = self.query_one("#left-out", Static)
             notice.display = self._unread = unread
@@ -344,6 +361,8 @@ class RunForm(Dialog[None]):
         self.action_go()
 
     def action_go(self) -> None:
+        if self._take_line():  # what became of it is to be seen first
+            return
         self.app.behind(self, "running a container", self._go)
 
     async def _go(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from textual import events
 from textual.app import ComposeResult
@@ -16,12 +17,27 @@ from tui.dialogs.run_checks import Verdict
 class Field(Input):
     """Takes a paste of several lines whole: Textual's own keeps the first, and of a `docker run \\` only that."""
 
+    @dataclass
+    class Pasted(Message):
+        """What stands in the field has come at once, and is whole."""
+
+        field: Field
+
+        @property
+        def control(self) -> Field:
+            return self.field
+
     def _on_paste(self, event: events.Paste) -> None:
         lines = event.text.replace("\r\n", "\n").replace("\r", "\n")  # terminals send Enter for the end of a line
         text = " ".join(lines.replace("\\\n", " ").split("\n")).strip()
         self.replace(text, *self.selection)
+        self.post_message(self.Pasted(self))
         event.stop()
         event.prevent_default()
+
+    def action_paste(self) -> None:
+        super().action_paste()
+        self.post_message(self.Pasted(self))
 
 
 class Line(Horizontal):

@@ -278,6 +278,23 @@ async def test_a_line_of_several_lines_can_be_pasted(dashboard: Open, image: obj
             await driver.shows("$ pilothouse run -d --name pasted -e A=1 localhost/small:1 sleep 5")
 
 
+async def test_a_line_that_comes_key_by_key_is_taken_at_enter_and_not_before(dashboard: Open, image: object):
+    async with dashboard(120, 40) as driver:
+        await driver.press("n")
+        await driver.shows("Run a container", "needed")
+        await driver.type(f"docker run -d --name typed {SMALL}")
+        await driver.shows("Enter fills the form with it")
+        field = driver.app.screen.query_one("#image")
+        assert field.value == f"docker run -d --name typed {SMALL}"
+        await driver.press("space", "backslash", "enter")  # as of a paste of two lines, without its brackets
+        await driver.type("sleep 5")
+        assert field.value.split() == ["docker", "run", "-d", "--name", "typed", SMALL, "sleep", "5"]
+        await driver.press("enter")
+        await driver.shows(f"$ pilothouse run -d --name typed {SMALL} sleep 5")
+        assert field.value == SMALL
+        assert not driver.world.containers, "Enter took the line, and ran nothing yet"
+
+
 async def test_a_line_that_is_pasted_right_after_n_waits_for_the_form(dashboard: Open, image: object):
     async with dashboard(100, 40) as driver:
         await driver.shows("No containers.")
