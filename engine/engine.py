@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from itertools import islice
 from types import TracebackType
 
 from engine.containers import records, view
 from engine.errors import EngineError, NotFound, PermissionNeeded, StoreError
 from engine.frozen import replace
+from engine.gait import Gait
 from engine.models import (
     Change,
     Container,
@@ -39,7 +39,6 @@ from engine.state.database import Database
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
     from typing import Any, Literal, Self, TypeVar
 
     from engine.containers.meter import Meter
@@ -49,9 +48,6 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 EVERYTHING = LogQuery()
-WORKERS = 32
-BATCH = 1000  # log lines read at once
-FIREWALL_SETTLES = 0.5  # seconds: a reload is many changes, which are taken together
 
 
 class Engine:
@@ -67,8 +63,8 @@ class Engine:
     def __init__(self, settings: Settings, *, threads: bool = True, mend: bool = True) -> None:
         self.settings = settings
         self._mend = mend
-        self._threads = threads
-        self._executor: ThreadPoolExecutor | None = None
+        self._gait = Gait(threads=threads)
+        self._call = self._gait.call
         self._database = Database(settings.database)
         self._meter: Meter | None = None  # made when it is first asked for
         self.notices: list[str] = []  # for the user: what is lost or damaged, each once, as it is found out
@@ -82,10 +78,7 @@ class Engine:
         return cls(settings or Settings.load(), threads=threads, mend=mend)
 
     async def __aenter__(self) -> Self:
-        if self._threads:
-            from concurrent.futures import ThreadPoolExecutor
-
-            self._executor = ThreadPoolExecutor(WORKERS, thread_name_prefix="engine")
+        self._gait.begin()
         await self._call(_prepare, self.settings)
         if self._mend:
             _, self.notices = await self._reconcile()
@@ -94,8 +87,7 @@ class Engine:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._executor:
-            self._executor.shutdown(wait=True, cancel_futures=True)
+        self._gait.end()
         if self._meter:
             self._meter.close()
         self._database.close()
@@ -108,7 +100,7 @@ class Engine:
 
         Raises InvalidInput (reference), Unauthorized, RegistryError, VerificationFailed, BadImage, StoreError.
         """
-        if self._threads:
+        if self._gait.threads:
             from engine.images.pull import pull
 
             return await pull(self.settings, self._database, reference, platform=platform, progress=progress)
@@ -155,7 +147,7 @@ class Engine:
         `source` is a path, or the bytes. Raises NotFound, InvalidInput (platform), BadImage, VerificationFailed,
         Unsupported, StoreError.
         """
-        if self._threads and isinstance(source, str):
+        if self._gait.threads and isinstance(source, str):
             from engine.images.load_aside import load_aside
 
             return await load_aside(self.settings, source, platform=platform, progress=progress)
@@ -361,17 +353,10 @@ class Engine:
 
     async def wait(self, container: str) -> int:
         """Wait until a container has ended for good, restarts by policy included; its exit code."""
-        from engine.runtime import control
+        from engine import watching
 
         record = await self._on(container, lambda record: record)
-        watch = await self._call(control.exit_watch, self.settings, record.id)
-        try:
-            while watch.exit_code is None:
-                await self._readable(watch.fileno())
-                watch.read()
-            return watch.exit_code
-        finally:
-            watch.close()
+        return await watching.exit_code(self._gait, self.settings, record.id)
 
     async def attach(self, container: str) -> Attachment:
         """Join a running container's stdio: what it writes from now on. Raises Conflict if it does not run."""
@@ -431,42 +416,11 @@ class Engine:
         await self._on(container, lambda record: publishing.unpublish(self.settings, self._database, record, mapping))
 
     # watching -------------------------------------------------------------------------------------
-    async def logs(self, container: str, query: LogQuery = EVERYTHING) -> AsyncIterator[LogLine]:
+    def logs(self, container: str, query: LogQuery = EVERYTHING) -> AsyncIterator[LogLine]:
         """What a container wrote, oldest first. With `follow`, goes on until the container has ended for good."""
-        from engine.logs import reader
+        from engine import watching
 
-        record = await self._on(container, lambda record: record)
-        directory = str(self.settings.container_dir(record.id) / "log")
-        if not query.follow:
-            lines = reader.read(directory, query)
-            while batch := await self._call(lambda: list(islice(lines, BATCH))):
-                for line in batch:
-                    yield line
-            return
-        from engine.runtime import control
-
-        follower = await self._call(reader.Follower, directory, query)
-        watch = None
-        try:
-            if view.is_live(self.settings, record.id):
-                watch = await self._call(control.exit_watch, self.settings, record.id)
-            while True:
-                ended = watch is None or watch.exit_code is not None
-                while batch := await self._call(follower.read):
-                    for line in batch:
-                        yield line
-                if follower.over:
-                    return
-                if ended or watch is None:
-                    for line in follower.finish():
-                        yield line
-                    return
-                await self._readable(follower.fileno(), watch.fileno())
-                watch.read()
-        finally:
-            follower.close()
-            if watch:
-                watch.close()
+        return watching.logs(self._gait, self.settings, self._database, container, query)
 
     async def log_text(self, container: str, query: LogQuery = EVERYTHING) -> AsyncIterator[tuple[str, bytes]]:
         """What is in the log now, without times: (stream, lines with their newlines), many at once."""
@@ -492,16 +446,11 @@ class Engine:
             self._meter = Meter(self.settings, self._database)
         return await self._call(self._meter.read, list(containers))
 
-    async def events(self, *, since: int | None = None) -> AsyncIterator[Event]:
+    def events(self, *, since: int | None = None) -> AsyncIterator[Event]:
         """Every change of state from the cursor `since` on (None: from now on), for ever."""
-        reader = await self._call(events.EventReader, str(self.settings.journal), since)
-        try:
-            while True:
-                for event in reader.read():
-                    yield event
-                await self._readable(reader.fileno())
-        finally:
-            reader.close()
+        from engine import watching
+
+        return watching.events(self._gait, self.settings, since)
 
     async def past_events(self, container_id: str) -> list[Event]:
         """What has happened to a container, as far back as events are kept, oldest first."""
@@ -632,12 +581,7 @@ class Engine:
         """
         from engine.network.probe import probe
 
-        work = probe(mapping, known=known)
-        if self._threads:
-            return await work
-        import asyncio
-
-        return asyncio.run(work)
+        return await self._gait.looped(probe(mapping, known=known))
 
     # registries and host --------------------------------------------------------------------------
     async def login(self, registry: str, username: str, password: str) -> str:
@@ -647,12 +591,7 @@ class Engine:
         """
         from engine.registry.login import login
 
-        work = login(registry, username, password)
-        if self._threads:
-            return await work
-        import asyncio
-
-        return asyncio.run(work)
+        return await self._gait.looped(login(registry, username, password))
 
     async def logout(self, registry: str) -> str:
         """Forget the credentials for a registry."""
@@ -676,24 +615,9 @@ class Engine:
 
         Only in an asyncio program. Returns where there is no firewall to watch. Raises StoreError.
         """
-        import asyncio
+        from engine import watching
 
-        from engine.network.firewall_watch import FirewallWatch
-
-        try:
-            watch = await self._call(FirewallWatch)
-        except OSError:
-            return
-        try:
-            is_changed = True  # perhaps just before we began to watch
-            while True:
-                if is_changed:
-                    await self._reconcile()
-                await self._readable(watch.fileno())
-                await asyncio.sleep(FIREWALL_SETTLES)
-                is_changed = watch.read()
-        finally:
-            watch.close()
+        await watching.firewall(self._gait, self._reconcile)
 
     async def check(self, *, dry_run: bool = False) -> list[Finding]:
         """Look at everything the root keeps; mend what is damaged or left over, unless only to look.
@@ -728,12 +652,9 @@ class Engine:
     def _images(self) -> list[Image]:
         from engine.images import store
 
-        used: dict[str, list[str]] = {}
-        for row in self._database.query("SELECT id, image_id FROM containers ORDER BY created DESC"):
-            used.setdefault(row["image_id"], []).append(row["id"])
         found, damaged = store.sound_and_damaged(self.settings, self._database)
         self.notices += [sentence for sentence in damaged if sentence not in self.notices]
-        return [replace(image, used_by=tuple(used.get(image.id, ()))) for image in found]
+        return found
 
     def _view(self, record: Record) -> Container:
         return view.one(self.settings, self._database, record)
@@ -771,41 +692,6 @@ class Engine:
     async def _on(self, container: str, act: Callable[[Record], T]) -> T:
         """Find a container and do something blocking with it."""
         return await self._call(lambda: act(records.find(self._database, container)))
-
-    async def _call(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
-        """A blocking step: in a worker thread, or at once in the one-shot gait."""
-        if self._executor is None:
-            return function(*arguments, **named)
-        import asyncio
-
-        return await asyncio.get_running_loop().run_in_executor(self._executor, lambda: function(*arguments, **named))
-
-    async def _readable(self, *descriptors: int) -> None:
-        """Wait until one of the descriptors can be read."""
-        if not self._threads:
-            import select
-
-            poller = select.poll()
-            for descriptor in descriptors:
-                poller.register(descriptor, select.POLLIN)
-            poller.poll()
-            return
-        import asyncio
-
-        loop = asyncio.get_running_loop()
-        ready: asyncio.Future[None] = loop.create_future()
-
-        def wake() -> None:
-            if not ready.done():
-                ready.set_result(None)
-
-        try:
-            for descriptor in descriptors:
-                loop.add_reader(descriptor, wake)
-            await ready
-        finally:
-            for descriptor in descriptors:
-                loop.remove_reader(descriptor)
 
 
 def _prepare(settings: Settings) -> None:

@@ -110,7 +110,7 @@ class Image:
     config: ImageConfig
     layers: tuple[Layer, ...]
     history: tuple[HistoryEntry, ...] = ()
-    used_by: tuple[str, ...] = ()  # ids of containers; filled by Engine.images()
+    used_by: tuple[str, ...] = ()  # ids of containers, newest first
 
     @property
     def short_id(self) -> str:

@@ -93,7 +93,7 @@ def _load(settings: Settings, database: Database, damaged: list[StoreError], ima
         _names(database.query(f"SELECT image_id, reference FROM {table}{one} ORDER BY reference", parameters), damaged)
         for table in ("image_tags", "image_digests")
     )
-    users = _grouped(database.query(f"SELECT image_id, id FROM containers{one} ORDER BY created", parameters))
+    users = _grouped(database.query(f"SELECT image_id, id FROM containers{one} ORDER BY created DESC", parameters))
     layers: dict[str, list[Layer]] = {}
     for row in database.query(
         "SELECT l.image_id, l.digest, l.size, s.name, s.diff_id, s.size AS unpacked FROM image_layers l"

@@ -55,13 +55,13 @@ class Store:
         with self.database.transaction() as connection:
             connection.execute("INSERT INTO image_digests VALUES (?, ?)", (reference, image.id))
 
-    def use(self, image: Image, container_id: str) -> None:
+    def use(self, image: Image, container_id: str, created: float = 0) -> None:
         with self.database.transaction() as connection:
             connection.execute(
                 "INSERT INTO containers"
                 " (id, name, image, image_id, command, options, created, stop_signal, stop_timeout)"
-                " VALUES (?, ?, '', ?, '[]', '{}', 0, '', 0)",
-                (container_id, container_id, image.id),
+                " VALUES (?, ?, '', ?, '[]', '{}', ?, '', 0)",
+                (container_id, container_id, image.id, created),
             )
 
     def forget(self, container_id: str) -> None:
@@ -217,9 +217,10 @@ def test_images_are_listed_newest_first_with_their_users(images: Store, no_conta
     old, new = images.add("old", TOP, User="1"), images.add("new", TOP, User="2")
     with images.database.transaction() as connection:
         connection.execute("UPDATE images SET created = created + 5 WHERE id = ?", (new.id,))
-    images.use(old, "c" * 64)
+    images.use(old, "c" * 64, created=1)
+    images.use(old, "b" * 64, created=2)
     listed = store.images(images.settings, images.database)
-    assert [(image.id, image.used_by) for image in listed] == [(new.id, ()), (old.id, ("c" * 64,))]
+    assert [(image.id, image.used_by) for image in listed] == [(new.id, ()), (old.id, ("b" * 64, "c" * 64))]
 
 
 @pytest.mark.parametrize(
