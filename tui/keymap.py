@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Key(LogKey):
-    """A binding of any pane: what the log viewer's own table says of one, and where it stands in this one."""
+    """A binding of any pane: what the log viewer's own table says of one, and where it stands in this one.
+
+    `aliases` are Docker's verbs for it, where they are other words than the label: the palette knows them.
+    """
+
+    aliases: tuple[str, ...] = ()
 
     @property
     def pane(self) -> str:
@@ -80,7 +85,14 @@ KEYS: tuple[Key, ...] = (
         "Start it if it is stopped, stop it if it runs; no question",
     ),
     Key("containers.restart", ("r",), "restart", "Restart", "Restart"),
-    Key("containers.shell", ("e",), "shell", "Shell", "Open a shell in it: bash, or sh where there is none"),
+    Key(
+        "containers.shell",
+        ("e",),
+        "shell",
+        "Shell",
+        "Open a shell in it: bash, or sh where there is none",
+        aliases=("exec",),
+    ),
     Key("containers.logs", ("l", "enter"), "logs", "Logs", "Show its log"),
     Key("containers.merge", ("M",), "merge", "Merge", "Show the logs of the marked containers as one, by time"),
     Key(
@@ -90,8 +102,8 @@ KEYS: tuple[Key, ...] = (
         "Open",
         "Open its web page; over ssh: copy the address, show the tunnel line",
     ),
-    Key("containers.remove", ("d",), "remove", "Delete", "Remove; asks, and says what is lost"),
-    Key("containers.pause", ("p",), "pause", "Pause", "Pause or unpause"),
+    Key("containers.remove", ("d",), "remove", "Delete", "Remove; asks, and says what is lost", aliases=("rm",)),
+    Key("containers.pause", ("p",), "pause", "Pause", "Pause or unpause", aliases=("unpause",)),
     Key("containers.kill", ("K",), "kill", "Kill", "Send a signal of your choice"),
     Key("containers.attach", ("E",), "attach", "Attach", "Join its main process: what it prints, what it reads"),
     Key("containers.inspect", ("i",), "inspect", "Inspect", "Show everything that is known of it, as JSON"),
@@ -115,8 +127,8 @@ KEYS: tuple[Key, ...] = (
     Key("containers.all", ("a",), "show_all", "All/Running", "Show all containers, or only those that run"),
     Key("images.run", ("enter", "n"), "run", "Run", "Run a container from it: opens the form"),
     Key("images.pull", ("P",), "pull", "Pull newer", "Pull it again: fetches what is new"),
-    Key("images.layers", ("i",), "layers", "Layers", "Show its layers and history"),
-    Key("images.remove", ("d",), "remove", "Delete", "Remove; asks, and says what uses it"),
+    Key("images.layers", ("i",), "layers", "Layers", "Show its layers and history", aliases=("history",)),
+    Key("images.remove", ("d",), "remove", "Delete", "Remove; asks, and says what uses it", aliases=("rmi",)),
     Key(
         "images.load",
         ("L",),
@@ -237,8 +249,8 @@ KEYS: tuple[Key, ...] = (
     Key("tree.all", ("asterisk",), "unfold_all", "Unfold all", "Unfold everything, or fold everything", palette=False),
     Key("inspect.value", ("c",), "copy_value", "Copy value", "Copy the value, an object as JSON"),
     Key("inspect.path", ("C",), "copy_path", "Copy path", "Copy its path, as jq writes it"),
-    Key("processes.kill", ("K",), "kill", "Kill", "Send a signal of your choice to this process"),
-    Key("processes.copy", ("c",), "copy_command", "Copy command", "Copy its command line"),
+    Key("processes.kill", ("K",), "kill", "Kill", "Send a signal of your choice to this process", aliases=("top",)),
+    Key("processes.copy", ("c",), "copy_command", "Copy command", "Copy its command line", aliases=("top",)),
     Key("files.copy", ("c",), "copy_path", "Copy path", "Copy the path in the container"),
     Key(
         "container.shell",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,7 +26,7 @@ from textual.reactive import var
 from textual.widgets import LoadingIndicator
 
 from tui import keymap
-from tui.panes.detail_pane import TABS
+from tui.panes.detail_pane import ALIASES, TABS
 from tui.sanitize import plain
 
 if TYPE_CHECKING:
@@ -34,14 +35,16 @@ if TYPE_CHECKING:
     from tui.app import Pilothouse
 
 _TOLD = 0.01  # the score of what only its description matches: below everything that is called so
-_VERBS = {
-    "Containers: Shell": "exec",
-    "Containers: Delete": "rm",
-    "Containers: Pause": "unpause",
-    "Images: Delete": "rmi",
-    "Images: Layers": "history",
-    "Processes": "top",
-}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the palette: its words, what is said below it, what it does, and what the command line calls that."""
+
+    title: str
+    help: str
+    run: partial[Any]
+    aliases: tuple[str, ...] = ()
 
 
 class Results(CommandList):
@@ -116,38 +119,36 @@ class Actions(Provider):
                         owners.setdefault(binding.id, node)
         return owners
 
-    def _entries(self) -> list[tuple[str, str, partial[Any]]]:
-        entries: list[tuple[str, str, partial[Any]]] = []
+    def _entries(self) -> list[Entry]:
+        entries: list[Entry] = []
         owners = self._owners()
         for key in keymap.KEYS:
             if key.palette and key.id in owners:
-                title = f"{keymap.PANES[key.pane]}: {key.label}" if key.pane != "app" else key.label
+                name = f"{keymap.PANES[key.pane]}: {key.label}" if key.pane != "app" else key.label
                 run = partial(self._pilothouse.run_action, key.action, owners[key.id])
-                entries.append((f"{title}  ({self._pilothouse.keys_of(key.id)[0]})", key.help, run))
+                title = f"{name}  ({self._pilothouse.keys_of(key.id)[0]})"
+                entries.append(Entry(title, key.help, run, key.aliases))
         dashboard = self._pilothouse.dashboard
         if self._pilothouse.world.containers and not dashboard.has_class("-welcome"):
             for tab, name in TABS.items():
                 if not name.startswith("{"):  # those have a key of their own and stand above
-                    entries.append((name, "This tab of the selected container", partial(dashboard.go_to_tab, tab)))
+                    told = "This tab of the selected container"
+                    entries.append(Entry(name, told, partial(dashboard.go_to_tab, tab), ALIASES.get(tab, ())))
         for container in self._pilothouse.world.containers.values():
             go = partial(self._pilothouse.dashboard.select, container.id)
-            entries.append((f"Go to {plain(container.name)}", plain(container.image), go))
+            entries.append(Entry(f"Go to {plain(container.name)}", plain(container.image), go))
         return entries
 
     async def discover(self) -> Hits:
-        for title, help_text, run in self._entries():
-            yield DiscoveryHit(title, run, help=help_text)
+        for entry in self._entries():
+            yield DiscoveryHit(entry.title, entry.run, help=entry.help)
 
     async def search(self, query: str) -> Hits:
         """What is called so; below that, what is told in these words or is the command line's verb."""
         matcher, asked = self.matcher(query), query.strip().lower()
-        for title, help_text, run in self._entries():
-            if (score := matcher.match(title)) > 0:
-                yield Hit(score, matcher.highlight(title), run, text=title, help=help_text)
-            elif len(asked) > 1 and re.search(rf"\b{re.escape(asked)}", f"{help_text} {_verb(title)}".lower()):
-                yield Hit(_TOLD, title, run, text=title, help=help_text)
-
-
-def _verb(title: str) -> str:
-    """What the command line calls it, where that is another word."""
-    return next((verb for name, verb in _VERBS.items() if title.startswith(name)), "")
+        for entry in self._entries():
+            told = " ".join((entry.help, *entry.aliases)).lower()
+            if (score := matcher.match(entry.title)) > 0:
+                yield Hit(score, matcher.highlight(entry.title), entry.run, text=entry.title, help=entry.help)
+            elif len(asked) > 1 and re.search(rf"\b{re.escape(asked)}", told):
+                yield Hit(_TOLD, entry.title, entry.run, text=entry.title, help=entry.help)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from textual import events
+from textual.command import Hit
 
 from engine.engine import Engine
 from engine.errors import InvalidInput
@@ -17,6 +18,7 @@ from tui import keymap
 from tui.app import Pilothouse
 from tui.dialogs.help import places as help_places
 from tui.palette import Actions, Palette
+from tui.panes.detail_pane import TABS
 from tui.state import memory
 
 
@@ -56,6 +58,23 @@ async def test_the_palette_finds_what_docker_calls_otherwise_and_what_the_help_s
             await driver.shows(name)
             await driver.press("escape")
             await driver.until(lambda: not isinstance(driver.app.screen, Palette), "the palette was closed")
+
+
+async def test_the_palette_knows_dockers_verbs_for_keys_and_tabs(dashboard: Open, web: Container):
+    async with dashboard() as driver:
+        await driver.shows("running")
+        driver.app.dashboard.go_to_tab("processes")
+        await driver.until(lambda: driver.app.dashboard.active.id == "processes", "in the tab that has keys of its own")
+        actions = Actions(driver.app.screen)
+        titles = {
+            (alias, f"{keymap.PANES[key.pane]}: {key.label}  ({key.shown})")
+            for key in keymap.KEYS
+            for alias in key.aliases
+        }
+        assert {alias for alias, _ in titles} == {"exec", "rm", "rmi", "unpause", "history", "top"}
+        for alias, title in (*titles, ("top", TABS["processes"])):
+            found = [hit.text async for hit in actions.search(alias) if isinstance(hit, Hit)]
+            assert title in found, alias
 
 
 async def test_a_theme_is_tried_on_while_choosing_and_kept_by_enter(dashboard: Open):
@@ -151,7 +170,7 @@ async def test_the_palette_has_every_action_that_can_be_done_now(dashboard: Open
         await driver.select("web")
         await driver.shows("ready")
         await driver.press("colon")
-        titles = [title for title, _, _ in Actions(driver.app.screen)._entries()]
+        titles = [entry.title for entry in Actions(driver.app.screen)._entries()]
         for pane in ("containers", "images", "logs", "ports", "list", "detail", "app"):
             for key in keymap.of(pane):
                 if key.palette:

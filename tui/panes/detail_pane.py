@@ -21,6 +21,7 @@ TABS: dict[str, str] = {
     "shell": "Shell",
     "events": "Events",
 }
+ALIASES: dict[str, tuple[str, ...]] = {"processes": ("top",)}  # of tabs, as those of keys in tui.keymap
 
 
 class DetailPane(Pane):
