@@ -125,6 +125,11 @@ def since(container: Container, now: float) -> str:
     return "-"
 
 
+def ran(container: Container) -> str:
+    """How long the run that ended went on: `2.3 s`; empty if that is not known."""
+    return took(container.finished - container.started) if container.finished > container.started > 0 else ""
+
+
 def port(mapping: PortMapping) -> str:
     """8080→80, 53→53/udp; 80 alone for a host port not chosen yet."""
     suffix = "" if mapping.protocol == "tcp" else f"/{mapping.protocol}"

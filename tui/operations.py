@@ -11,17 +11,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from engine.errors import EngineError
+from engine.models import Container
 from tui import phrases
 from tui.format import plural, took
 from tui.reports import write_report
 from tui.sanitize import plain
+from tui.short_lived import ShortLived
 from tui.state.world import Entry
 
 if TYPE_CHECKING:
     from textual.worker import Worker
 
     from engine.engine import Engine
-    from engine.models import Container
     from tui.app import Pilothouse
     from tui.state.world import World
 
@@ -42,6 +43,7 @@ class Action:
     doing: str
     done: str
     work: Callable[[Engine, str], Awaitable[object]]
+    starts: bool = False  # the container runs afterwards, or has
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ class Operations:
     ) -> Worker[None]:
         """One action that is not about a container of the list. `then` gets the result if it went well.
 
+        A container that it returns is one that it started.
+
         `undo` begins what goes back; it gets the result too. `told`: whether a failure stands in a panel already.
         """
 
@@ -102,8 +106,12 @@ class Operations:
             if undo is not None:
                 self._can_undo(partial(undo, result), line, sentence)
             self._finish(entry, "ok", sentence)
+            if isinstance(result, Container):
+                self.put(result)
             if then is not None:
                 then(result)
+            if isinstance(result, Container):
+                self._look_after([result], entry)
 
         return self._work(body())
 
@@ -165,12 +173,10 @@ class Operations:
         gate = asyncio.Semaphore(TOGETHER)
 
         async def one(container: Container) -> Outcome:
-            from engine.models import Container as Kind
-
             async def work(engine: Engine) -> None:
                 result = await action.work(engine, container.id)
-                if isinstance(result, Kind):
-                    self._world.put(result)
+                if isinstance(result, Container):
+                    self.put(result)
 
             try:
                 return await self._outcome(container.name, work, gate, line)
@@ -189,6 +195,22 @@ class Operations:
                 back = undo_line or command(undo.command, *(container.name for container in went))
                 self._can_undo(lambda: self.on_containers(undo, went, line=back), line, done)
         self._sum_up(entry, action.done, outcomes, "container")
+        if action.starts:
+            self._look_after(went, entry)
+
+    def put(self, result: Container) -> None:
+        """Show what an action returned, unless the events have told meanwhile of what came after."""
+        world, known = self._world, self._world.containers.get(result.id)
+        if known is not None:
+            outdated = max(known.started, known.finished) > max(result.started, result.finished)
+        else:
+            outdated = any(event.id == result.id and event.action == "destroy" for event in world.events)
+        if not outdated:
+            world.put(result)
+
+    def _look_after(self, started: Sequence[Container], entry: Entry) -> None:
+        alarm = partial(self._app.notify, severity="warning", markup=False) if entry.took > LONG else None
+        ShortLived(self._world, (container.id for container in started), entry.started, alarm)
 
     def _can_undo(self, back: Callable[[], object] | None, line: str, done: str) -> None:
         """From now on `undo` goes back by `back`, or says that `done` cannot be undone."""

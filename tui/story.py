@@ -64,9 +64,6 @@ def story(container: Container, now: float | None = None) -> str:
             if container.error
             else f"{name} has not been started yet."
         )
-    ran = (
-        f" after {short.took(container.finished - container.started)}"
-        if container.finished > container.started > 0
-        else ""
-    )
-    return f"{name} ended {short.since(container, now)}{ran}: {reading(container)}."
+    ran = short.ran(container)
+    after = f" after {ran}" if ran else ""
+    return f"{name} ended {short.since(container, now)}{after}: {reading(container)}."

@@ -102,10 +102,9 @@ def lines(
 def _facts(container: Container, starter: str) -> list[str]:
     if not container.finished:
         return ["made, and never started" if not container.error else "its last start failed"]
-    ran = short.took(container.finished - container.started) if container.finished > container.started > 0 else "?"
     policy = container.options.restart.name
     by = [f"started by {plain(starter)}"] if starter else []
-    return [f"ran {ran}", *by, f"restarts {container.restart_count} (policy: {policy})"]
+    return [f"ran {short.ran(container) or '?'}", *by, f"restarts {container.restart_count} (policy: {policy})"]
 
 
 def spoken(words: Iterable[str]) -> list[str]:

@@ -386,8 +386,7 @@ class RunForm(Dialog[None]):
 
         def then(made: object) -> None:
             run_memory.keep(fields.image, fields)
-            if isinstance(made, Container):
-                world.put(made)
+            if isinstance(made, Container) and made.id in world.containers:
                 app.dashboard.action_pane("containers")
                 app.dashboard.select(made.id)
                 if not fields.detach:

@@ -16,9 +16,9 @@ from tui.sanitize import plain
 if TYPE_CHECKING:
     from tui.containers.columns import Offer
 
-START = Action("start", "starting", "started", lambda engine, key: engine.start(key))
+START = Action("start", "starting", "started", lambda engine, key: engine.start(key), starts=True)
 STOP = Action("stop", "stopping", "stopped", lambda engine, key: engine.stop(key))
-RESTART = Action("restart", "restarting", "restarted", lambda engine, key: engine.restart(key))
+RESTART = Action("restart", "restarting", "restarted", lambda engine, key: engine.restart(key), starts=True)
 PAUSE = Action("pause", "pausing", "paused", lambda engine, key: engine.pause(key))
 UNPAUSE = Action("unpause", "unpausing", "unpaused", lambda engine, key: engine.unpause(key))
 

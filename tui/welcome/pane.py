@@ -267,8 +267,7 @@ class WelcomePane(Pane):
         dashboard = self.app.dashboard
 
         def then(made: object) -> None:
-            if isinstance(made, Container):
-                self.world.put(made)
+            if isinstance(made, Container) and made.id in self.world.containers:
                 dashboard.select(made.id)
                 if choice.then == "attach":
                     self.app.call_after_refresh(dashboard.containers.run_action, "attach")
