@@ -189,7 +189,7 @@ KEYS: tuple[Key, ...] = (
         ("space",),
         "mark",
         "Mark",
-        "Mark or unmark, and go on to the next: actions then go to all marked",
+        "Mark or unmark, and go on to the next: actions then go to all marked that are shown; a filter keeps the marks",
         footer=False,
     ),
     Key("list.mark_all", ("A",), "mark_all", "Mark all", "Mark all that are shown, or none", footer=False),

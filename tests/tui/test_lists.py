@@ -77,3 +77,38 @@ async def test_the_logs_of_marked_containers_are_merged_from_the_list(dashboard:
         await driver.shows("M Merge 2")
         await driver.press("M")
         await driver.shows("two + one · Logs", "2 merged")
+
+
+async def test_marks_outlast_a_restart_that_a_filter_hides_and_keys_leave_alone_what_is_hidden(
+    dashboard: Open, engine: Engine, image: Image
+):
+    for name in ("one", "two", "three"):
+        await engine.run(sleeper(name))
+    async with dashboard() as driver:
+        await driver.shows("one", "two", "three")
+        await driver.press("slash")
+        await driver.type("status:running")
+        await driver.press("enter")
+        await driver.select("three")
+        await driver.press("g", "space", "space")
+        await driver.shows("2 marked", "r Restart 2")
+        marked = set(driver.app.dashboard.containers.table.marks)
+        await driver.press("r")
+        await driver.says("restarted 2 containers")
+        await driver.until(lambda: driver.app.dashboard.containers.table.hidden_marks == 0, "both have a row again")
+        await driver.shows("2 marked", "r Restart 2")
+        await driver.press("s")
+        await driver.says("stopped 2 containers")
+        await driver.shows("1 of 3 · 2 marked, 2 hidden")
+        assert driver.app.dashboard.containers.table.marks == marked
+        assert "s Stop" not in driver.text
+        assert "d Delete" not in driver.text
+        await driver.press("s")
+        await driver.says("the 2 that are marked are hidden, and nothing was done; Esc clears")
+        await driver.press("d")
+        assert "Remove" not in driver.text
+        assert driver.world.running == 1
+        for key in marked:
+            await engine.remove(key)
+        await driver.until(lambda: "hidden" not in driver.text.splitlines()[1], "marks go with what is removed")
+        await driver.shows("Containers 1", "s Stop")

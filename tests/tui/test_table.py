@@ -178,3 +178,18 @@ async def test_what_an_empty_list_says_is_broken_at_spaces():
         app.table.show([], [cell("a-word-that-is-wider-than-the-list is cut")])
         await pilot.pause()
         assert [line.strip() for line in screen_text(app).splitlines()][2] == "is cut"
+
+
+async def test_a_mark_stays_on_what_is_hidden_and_nothing_is_chosen_for_it():
+    app = Lists()
+    async with app.run_test(size=(60, 8)):
+        app.table.show(rows("a", "b", "c"))
+        app.table.mark()
+        app.table.mark()
+        app.table.show(rows("b", "c"), hidden=("a", "b", "c"))
+        assert (app.table.chosen(), app.table.hidden_marks) == (["b"], 1)
+        app.table.show(rows("c"), hidden=("a", "b", "c"))
+        assert (app.table.chosen(), app.table.hidden_marks) == ([], 2)
+        app.table.show(rows("b", "c"), hidden=("b", "c"))  # a is gone for good
+        app.table.show(rows("a", "b", "c"), hidden=())
+        assert app.table.chosen() == ["b"]

@@ -59,6 +59,8 @@ class ContainerActions(ListPane):
         if container is None:
             return None if key == "containers.all" else ""
         chosen = self.chosen()
+        if not chosen and key in ("containers.toggle", "containers.restart", "containers.remove"):
+            return ""
         many = f" {len(chosen)}" if len(chosen) > 1 else ""
         match key:
             case "containers.toggle":
@@ -89,8 +91,14 @@ class ContainerActions(ListPane):
         line = command(action.command, *words, *(container.name for container in targets))
         self.app.operations.on_containers(action, targets, line=line, undo=undo)
 
+    def _targets(self) -> list[Container] | None:
+        """What is chosen; None if that is nothing, and has been said where it needs to be."""
+        if self.only is None and self.only_hidden():
+            return None
+        return self.chosen() or None
+
     def action_start_or_stop(self) -> None:
-        chosen = self.chosen()
+        chosen = self._targets() or []
         running = [container for container in chosen if goes(container)]
         if running:
             self._act(STOP, running, undo=START)
@@ -98,11 +106,14 @@ class ContainerActions(ListPane):
             self._act(START, chosen, undo=STOP)
 
     def action_restart(self) -> None:
-        if chosen := self.chosen():
+        if chosen := self._targets():
             self._act(RESTART, chosen)
 
     def action_pause(self) -> None:
-        running = [container for container in self.chosen() if container.running]
+        chosen = self._targets()
+        if not chosen:
+            return
+        running = [container for container in chosen if container.running]
         going = [container for container in running if container.state is not State.PAUSED]
         if going:
             self._act(PAUSE, going, undo=UNPAUSE)
@@ -116,7 +127,10 @@ class ContainerActions(ListPane):
             self.app.operations.say(f"{plain(container.name)} does not run, so it cannot be {participle}", failed=True)
 
     def action_kill(self) -> None:
-        running = [container for container in self.chosen() if container.running]
+        chosen = self._targets()
+        if not chosen:
+            return
+        running = [container for container in chosen if container.running]
         if not running:
             self._does_not_run("killed")
             return
@@ -181,7 +195,7 @@ class ContainerActions(ListPane):
         self.app.push_screen(ChooseColumns(tuple(offer.column.key for offer in self.offers)), choose)
 
     def action_remove(self) -> None:
-        chosen = self.chosen()
+        chosen = self._targets()
         if not chosen:
             return
         from tui.dialogs.remove import RemoveContainers
@@ -212,6 +226,8 @@ class ContainerActions(ListPane):
             self.app.dashboard.go_to_tab("logs")
 
     def action_merge(self) -> None:
+        if self.only_hidden():
+            return
         if len(self.chosen()) < 2:
             words = "mark two or more containers first, by {list.mark}: their logs are shown as one"
             self.app.operations.say(phrases.words(words, self.app.preferences.keys), failed=True)

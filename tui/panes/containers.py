@@ -66,7 +66,7 @@ class ContainersPane(ContainerActions):
             rows = [self.row(container) for container in self.items()]
             untouched = not self._ordered and self.table.rows and self.table.cursor_key == self.table.rows[0].key
             self._ordered = self._ordered or any(history.latest for history in self.world.stats.values())
-            self.table.show(rows, self.table.message)
+            self.table.show(rows, self.table.message, self.keys())
             if untouched and rows:  # it stood at the top of an order that was none yet
                 self.table.select(rows[0].key)
             return
@@ -86,6 +86,9 @@ class ContainersPane(ContainerActions):
 
     def items(self) -> list[Container]:
         return self.sorted([container for container in self._listed() if self.filter.fits_container(container)])
+
+    def keys(self) -> Iterable[str]:
+        return self.world.containers
 
     def _listed(self) -> list[Container]:
         """What there is before the filter; one that asks for a state looks at those at rest too."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import BindingType
@@ -72,11 +72,14 @@ class ImagesPane(ListPane):
     def items(self) -> list[Image]:
         return self.sorted([image for image in self.world.images if self.filter.fits_image(image)])
 
+    def keys(self) -> Iterable[str]:
+        return (image.id for image in self.world.images)
+
     def reload(self) -> None:
         items = self.items()
         pulls = [self._pull_row(pull) for pull in self.world.pulls.values() if not pull.outcome]
         rows = pulls + [self.row(image) for image in items]
-        self.table.show(rows, [] if rows else self.empty())
+        self.table.show(rows, [] if rows else self.empty(), self.keys())
         self.retitle()
         self.refresh_bindings()
 
@@ -153,6 +156,8 @@ class ImagesPane(ListPane):
     def verb(self, key: str) -> str | None:
         if key.startswith("images.") and key != "images.load" and self.current() is None:
             return ""
+        if key == "images.remove" and not self.chosen():
+            return ""
         return None
 
     def current(self) -> Image | None:
@@ -196,7 +201,7 @@ class ImagesPane(ListPane):
 
     def action_remove(self) -> None:
         chosen = self.chosen()
-        if not chosen:
+        if self.only_hidden() or not chosen:
             return
         from tui.dialogs.remove import RemoveImages
 

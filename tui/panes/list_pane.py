@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.timer import Timer
 
-from tui import filters
+from tui import filters, phrases
 from tui.panes.pane import Pane
 from tui.sanitize import plain
 from tui.state.world import World
@@ -51,6 +51,10 @@ class ListPane(Pane):
         """What passes the filter, in order."""
         raise NotImplementedError
 
+    def keys(self) -> Iterable[str]:
+        """Of all that there is, also of what the filter hides."""
+        raise NotImplementedError
+
     def row(self, item: Any) -> Row:
         raise NotImplementedError
 
@@ -66,7 +70,7 @@ class ListPane(Pane):
     def reload(self) -> None:
         """Paint what the world holds now."""
         items = self.items()
-        self.table.show([self.row(item) for item in items], [] if items else self.empty())
+        self.table.show([self.row(item) for item in items], [] if items else self.empty(), self.keys())
         self.retitle()
         self.refresh_bindings()
 
@@ -74,6 +78,16 @@ class ListPane(Pane):
         if self.table.sort_column in self.sorts:
             items.sort(key=self.sorts[self.table.sort_column][0], reverse=self.table.sort_down)
         return items
+
+    def only_hidden(self) -> bool:
+        """Whether all that is marked is hidden, which is said: what the cursor is on was not meant."""
+        count = self.table.hidden_marks
+        if not count or count < len(self.table.marks):
+            return False
+        what = "the one that is marked is" if count == 1 else f"the {count} that are marked are"
+        words = f"{what} hidden, and nothing was done; {{app.back}} clears the filter, then the marks"
+        self.app.operations.say(phrases.words(words, self.app.preferences.keys), failed=True)
+        return True
 
     def action_mark(self) -> None:
         self.table.mark()
@@ -181,4 +195,5 @@ class ListPane(Pane):
     def count(self, shown: int, total: int) -> str:
         """`4`, `2 of 4`, with the number of marks."""
         text = str(total) if shown == total else f"{shown} of {total}"
-        return f"{text} · {len(self.table.marks)} marked" if self.table.marks else text
+        hidden = f", {self.table.hidden_marks} hidden" if self.table.hidden_marks else ""
+        return f"{text} · {len(self.table.marks)} marked{hidden}" if self.table.marks else text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import BindingType
@@ -87,6 +88,9 @@ class VolumesPane(ListPane):
 
     def items(self) -> list[Volume]:
         return self.sorted([each for each in self.world.volumes if self.filter.fits_volume(each, self._users(each))])
+
+    def keys(self) -> Iterable[str]:
+        return (volume.name for volume in self.world.volumes)
 
     def _users(self, volume: Volume) -> list[str]:
         known = self.world.containers
@@ -185,6 +189,8 @@ class VolumesPane(ListPane):
         self.app.dashboard.action_pane("containers")
 
     def action_remove(self) -> None:
+        if self.only_hidden():
+            return
         chosen = self.chosen()
         free = [volume for volume in chosen if not volume.users]
         if chosen and not free:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -124,14 +124,17 @@ class Table(Toned, can_focus=True):
     def cursor(self) -> int:
         return self._cursor
 
-    def show(self, rows: Sequence[Row], message: Sequence[Cell] = ()) -> None:
-        """Replace the rows. The cursor stays on its row, or at its place if the row went. `message` is for no rows."""
+    def show(self, rows: Sequence[Row], message: Sequence[Cell] = (), hidden: Iterable[str] = ()) -> None:
+        """Replace the rows. The cursor stays on its row, or at its place if the row went. `message` is for no rows.
+
+        `hidden` are the keys of what is there without a row now: their marks stay.
+        """
         key, before, said = self.cursor_key or self._left_from, self.rows, self.message
         in_view = not before or key in self.visible_keys()
         self.rows = list(rows)
         self.message = list(message)
         self._left_from = "" if self.rows else key
-        self.marks &= {row.key for row in rows}
+        self.marks.intersection_update([*(row.key for row in rows), *hidden])
         place = next((index for index, row in enumerate(self.rows) if row.key == key), None)
         moved = place != self._cursor
         self._cursor = place if place is not None else max(0, min(self._cursor, len(self.rows) - 1))
@@ -202,7 +205,7 @@ class Table(Toned, can_focus=True):
         return not self.rows
 
     def chosen(self) -> list[str]:
-        """The marked rows, or the one under the cursor."""
+        """The marked rows that are shown, or the one under the cursor; none if all that are marked are hidden."""
         if self.marks:
             return [row.key for row in self.rows if row.key in self.marks]
         return [self.cursor_key] if self.rows else []
@@ -236,11 +239,16 @@ class Table(Toned, can_focus=True):
             self.post_message(self.Highlighted(self, self.cursor_key))
 
     def mark_all(self) -> None:
-        """Mark every row that is shown; none, if all are."""
+        """Mark every row that is shown; none at all, if these are."""
         keys = {row.key for row in self.rows}
-        self.marks = set() if self.marks == keys else keys
+        self.marks = set() if keys <= self.marks else self.marks | keys
         self.refresh()
         self.post_message(self.Highlighted(self, self.cursor_key))
+
+    @property
+    def hidden_marks(self) -> int:
+        """How many marks are on what has no row now."""
+        return len(self.marks) - sum(1 for row in self.rows if row.key in self.marks)
 
     def clear_marks(self) -> bool:
         had = bool(self.marks)
