@@ -15,6 +15,7 @@ from engine.images import store
 from engine.linux import paths
 from engine.models import HostInfo, State
 from engine.runtime import cgroups
+from engine.runtime.cgroup_mounts import host_mounts
 from engine.settings import Settings
 from engine.state.database import Database
 
@@ -41,7 +42,7 @@ def host(settings: Settings, database: Database) -> HostInfo:
         architecture=platform.machine(),
         cpus=os.cpu_count() or 1,
         memory=cgroups.host_memory(),
-        cgroup_version=cgroups.host_mounts().version,
+        cgroup_version=host_mounts().version,
         root=str(settings.root),
         version=__version__,
         warnings=tuple(precautions.warnings(settings)),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine.network import bridge, nftables
-from engine.runtime import cgroups
+from engine.runtime.cgroup_mounts import Mounts, host_mounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,11 +27,11 @@ _CONTROLLERS = {
 _MOUNT_FLAGS = ((os.ST_NOEXEC, "noexec"), (os.ST_NOSUID, "nosuid"), (os.ST_NODEV, "nodev"))
 
 
-def warnings(settings: Settings, *, proc: Path = Path("/proc"), mounts: cgroups.Mounts | None = None) -> list[str]:
+def warnings(settings: Settings, *, proc: Path = Path("/proc"), mounts: Mounts | None = None) -> list[str]:
     """One sentence for each thing that is missing or in the way; `proc` and `mounts` are this machine's."""
     return [
         *_kernel(proc, platform.release()),
-        *_controllers(mounts or cgroups.host_mounts()),
+        *_controllers(mounts or host_mounts()),
         *_store(settings),
         *_network(settings, proc),
     ]
@@ -50,7 +50,7 @@ def _kernel(proc: Path, release: str) -> Iterator[str]:
             yield "the kernel has no overlay file system, nor a module of it that it could load: modprobe overlay"
 
 
-def _controllers(mounts: cgroups.Mounts) -> Iterator[str]:
+def _controllers(mounts: Mounts) -> Iterator[str]:
     for name, consequence in _CONTROLLERS.items():
         # the v2 tree has these two built in
         built_in = mounts.uses_v2 and name in ("freezer", "devices")

@@ -10,6 +10,7 @@ from engine.frozen import dataclass
 from engine.images import blobs, durability, snapshots
 from engine.linux import mounts
 from engine.runtime import cgroups
+from engine.runtime.cgroup_mounts import host_mounts
 from engine.runtime.status import status
 from engine.state.locks import left_behind
 
@@ -69,7 +70,7 @@ def _unmounting(place: str) -> Callable[[], None]:
 def _cgroups(settings: Settings, live: set[str]) -> Iterator[Trace]:
     found = {
         name
-        for directory in cgroups.host_mounts().directories(settings.cgroup_parent)
+        for directory in host_mounts().directories(settings.cgroup_parent)
         for name in _names(directory)
         if len(name) == ID_LENGTH
     }

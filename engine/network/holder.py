@@ -220,7 +220,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _leave_session(files: str) -> None:
-    """Go where a logout does not kill us: engine.runtime.cgroups, `beside`. Where that is not allowed: stay."""
+    """Go where a logout does not kill us: engine.runtime.cgroup_beside. Where that is not allowed: stay."""
     for file in files.split(":") if files else ():
         for _ in range(10):  # the last to leave it removes it
             try:

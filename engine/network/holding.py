@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.runtime import cgroups
+from engine.runtime import cgroup_beside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _spawn(
     return os.posix_spawn(
         sys.executable,
         argv,
-        {"BESIDE": ":".join(cgroups.beside(settings.cgroup_parent))},
+        {"BESIDE": ":".join(cgroup_beside.files(settings.cgroup_parent))},
         file_actions=actions,
         setsid=True,
         setsigmask=[],
@@ -95,7 +95,7 @@ def stop(settings: Settings, container_id: str) -> None:
             os.close(watch)
     _record(settings, container_id).unlink(missing_ok=True)
     reap()
-    cgroups.remove_beside(settings.cgroup_parent)
+    cgroup_beside.remove(settings.cgroup_parent)
 
 
 def alive(settings: Settings, container_id: str) -> bool:

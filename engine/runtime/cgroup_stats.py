@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import time
 
-from engine.runtime.cgroups import Mounts, host_memory, host_mounts
+from engine.runtime.cgroup_mounts import Mounts, host_mounts
+from engine.runtime.cgroups import host_memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

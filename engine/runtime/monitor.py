@@ -12,7 +12,7 @@ from _signal import SIG_IGN, SIGHUP, SIGINT, SIGKILL, signal
 
 from engine.errors import EngineError
 from engine.linux import processes
-from engine.runtime import cgroups, control_room, keeper, protocol, restart, start, statefile
+from engine.runtime import cgroup_beside, cgroups, control_room, keeper, protocol, restart, start, statefile
 from engine.runtime.bundle import Bundle
 from engine.runtime.client import Client
 from engine.runtime.logfile import MAX_FILES, MAX_SIZE, LogWriter
@@ -192,7 +192,7 @@ class Monitor:
         """Get out of the cgroup of whoever started us, unless it is over already."""
         if not self._over:
             keepers = (self.init.keeper.pid,) if self.init and self.init.keeper else ()
-            cgroups.join_beside(os.path.dirname(self.bundle.monitor["cgroup"]), keepers)
+            cgroup_beside.join(os.path.dirname(self.bundle.monitor["cgroup"]), keepers)
 
     def signal_init(self, number: int, *, by_user: bool) -> int:
         """Send a signal; by_user: the restart policy shall not undo what it does. Returns an errno."""
@@ -340,7 +340,7 @@ class Monitor:
             self._end()
 
     def _end(self) -> None:
-        cgroups.leave_beside(os.path.dirname(self.bundle.monitor["cgroup"]))
+        cgroup_beside.leave(os.path.dirname(self.bundle.monitor["cgroup"]))
         command = self.bundle.monitor.get("exit_command")
         if command and not self.room.acknowledged:
             closed = [(os.POSIX_SPAWN_OPEN, fd, "/dev/null", os.O_RDWR, 0) for fd in (0, 1)]

@@ -10,11 +10,11 @@ import pytest
 from engine.containers import precautions
 from engine.linux import mounts, netlink, netns
 from engine.network import nftables
-from engine.runtime import cgroups
+from engine.runtime.cgroup_mounts import Mounts
 from engine.settings import Settings
 from tests.engine.network.test_firewalls import forward_chain
 
-WHOLE = cgroups.Mounts(dict.fromkeys(("memory", "cpu", "pids", "freezer", "devices"), "/x"), "")
+WHOLE = Mounts(dict.fromkeys(("memory", "cpu", "pids", "freezer", "devices"), "/x"), "")
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_an_overlay_that_the_first_mount_will_load_is_not_missed(
 
 def test_missing_controllers_are_told_with_what_follows(settings: Settings, proc: Path) -> None:
     assert "controller" not in str(precautions.warnings(settings, proc=proc, mounts=WHOLE))
-    told = precautions.warnings(settings, proc=proc, mounts=cgroups.Mounts({"cpu": "/x"}, ""))
+    told = precautions.warnings(settings, proc=proc, mounts=Mounts({"cpu": "/x"}, ""))
     assert [sentence.split(":")[0] for sentence in told if "controller" in sentence] == [
         f"no cgroup controller {name}" for name in ("memory", "pids", "freezer", "devices")
     ]

@@ -14,6 +14,7 @@ import pytest
 
 from engine.errors import InvalidInput, Unsupported
 from engine.runtime import cgroup_limits, cgroup_stats, cgroups, devices
+from engine.runtime.cgroup_mounts import Mounts, host_mounts
 
 NULL_ONLY = [
     {"allow": False, "access": "rwm"},
@@ -26,7 +27,7 @@ def path() -> Iterator[str]:
     name = f"pilothouse-test-{secrets.token_hex(4)}/box"
     yield name
     cgroups.remove(name)
-    assert not any(Path(directory).is_dir() for directory in cgroups.host_mounts().directories(name.split("/")[0]))
+    assert not any(Path(directory).is_dir() for directory in host_mounts().directories(name.split("/")[0]))
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def test_limits_reach_the_kernel(path):
         },
     )
     assert cgroup_stats.read_stats(path)["memory_limit"] == 64 << 20
-    pids = cgroups.host_mounts().directory("pids", path)
+    pids = host_mounts().directory("pids", path)
     assert Path(f"{pids}/pids.max").read_text().strip() == "20"
 
 
@@ -157,11 +158,11 @@ def test_a_path_that_leaves_the_tree_is_refused(path):
 def test_a_value_the_kernel_refuses_leaves_nothing(path):
     with pytest.raises(InvalidInput, match="CPU limit"):
         cgroups.create(path, {"cpu": {"quota": 1, "period": 100_000}})
-    assert not any(Path(directory).is_dir() for directory in cgroups.host_mounts().directories(path))
+    assert not any(Path(directory).is_dir() for directory in host_mounts().directories(path))
 
 
 def test_a_missing_controller_matters_only_when_it_is_asked_for(tmp_path):
-    bare = cgroups.Mounts({"freezer": str(tmp_path)}, "")
+    bare = Mounts({"freezer": str(tmp_path)}, "")
     cgroups.create("p/box", {}, bare)
     with pytest.raises(Unsupported, match="memory"):
         cgroups.create("p/box", {"memory": {"limit": 64 << 20}}, bare)
@@ -178,7 +179,7 @@ class FakeV2Tree:
             (directory / "cgroup.subtree_control").write_text("")
         for file in ("memory.max", "memory.swap.max", "cpu.max", "pids.max", "cgroup.procs"):
             (root / "p/box" / file).write_text("")
-        self.mounts = cgroups.Mounts({}, str(root))
+        self.mounts = Mounts({}, str(root))
 
     def write(self, file: str, text: str) -> None:
         (self.root / "p/box" / file).write_text(text)
@@ -229,7 +230,7 @@ def test_swap_without_end_is_max_on_v2_and_minus_one_on_v1():
 
 
 def test_the_real_v2_tree_kills_freezes_and_restricts_devices(path):
-    mounts = cgroups.Mounts({}, cgroups.host_mounts().v2)
+    mounts = Mounts({}, host_mounts().v2)
     cgroups.create(path, {"devices": NULL_ONLY}, mounts)
     try:
         code = (
@@ -253,9 +254,10 @@ def test_the_real_v2_tree_kills_freezes_and_restricts_devices(path):
 
 def test_on_v2_a_process_joins_beside_the_main_one_where_the_container_has_divided_its_cgroup(path):
     """As systemd and Docker do in a privileged container: the kernel then takes no process at the top."""
-    mounts = cgroups.Mounts({}, cgroups.host_mounts().v2)
+    mounts = Mounts({}, host_mounts().v2)
     top = Path(cgroups.create(path, {}, mounts).unified)
-    code = f"import sys; from engine.runtime import cgroups; mounts = cgroups.Mounts({{}}, {mounts.v2!r})\n"
+    code = "import sys; from engine.runtime import cgroups; from engine.runtime.cgroup_mounts import Mounts\n"
+    code += f"mounts = Mounts({{}}, {mounts.v2!r})\n"
     code += f"cgroups.join({path!r}, mounts, init=int(sys.argv[1])); print(open('/proc/self/cgroup').read())"
 
     def join(main: int) -> subprocess.CompletedProcess[str]:
@@ -273,33 +275,6 @@ def test_on_v2_a_process_joins_beside_the_main_one_where_the_container_has_divid
         process.kill()
         process.wait()
         cgroups.remove(path, mounts)
-
-
-def test_on_v2_an_engine_in_a_container_moves_aside_who_is_at_the_top(path):
-    """Else no limit could be had, and no process could enter a cgroup below one that is a threaded domain."""
-    host = cgroups.Mounts({}, cgroups.host_mounts().v2)
-    top = Path(cgroups.create(path, {}, host).unified)
-    mounts = cgroups.Mounts({}, str(top))
-    assert mounts.v2_controllers
-    around, inside = subprocess.Popen(["sleep", "60"]), subprocess.Popen(["sleep", "60"])
-    try:
-        for process in (around, inside):
-            (top / "cgroup.procs").write_text(str(process.pid))
-        box = cgroups.create("p/box", {}, mounts)
-        cgroups.add(box, inside.pid)
-        assert cgroups.pids("p/box", mounts) == [inside.pid]
-        assert (top / "init/cgroup.procs").read_text() == f"{around.pid}\n"
-        assert Path(box.unified, "cgroup.controllers").read_text().split()
-        code = f"from engine.runtime import cgroups; mounts = cgroups.Mounts({{}}, {str(top)!r})\n"
-        code += "cgroups.join_beside('p', (), mounts); print(open('/proc/self/cgroup').read())\n"
-        code += "cgroups.leave_beside('p', mounts)"
-        assert "/p-beside\n" in subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
-        assert not (top / "p-beside").exists()
-    finally:
-        for process in (around, inside):
-            process.kill()
-            process.wait()
-        cgroups.remove(path, host)
 
 
 def test_the_module_needs_nothing_heavy():

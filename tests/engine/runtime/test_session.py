@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.linux import processes
-from engine.runtime import cgroups
+from engine.runtime.cgroup_mounts import host_mounts
 from engine.runtime.status import read_state
 from engine.settings import Settings
 from tests.conftest import SMALL, Command, environment, traces
@@ -26,7 +26,7 @@ def place_of(pid: int) -> str:
 def test_the_end_of_a_session_takes_no_monitor_keeper_or_port_holder_with_it(
     settings: Settings, pilothouse: Command
 ) -> None:
-    (root, *_) = cgroups.host_mounts().of_systemd
+    (root, *_) = host_mounts().of_systemd
     session = Path(root, f"session-of-a-test-{os.getpid()}")
     session.mkdir()
     try:
