@@ -15,7 +15,9 @@ from engine.models import Container, HealthCheck, Image, RestartPolicy, RunOptio
 from engine.settings import Settings
 from tests.tui.conftest import Open, sleeper
 from tui.app import Pilothouse
+from tui.panes.containers import ContainersPane
 from tui.state import memory
+from tui.widgets.table import Table
 
 
 async def test_one_key_starts_and_stops_and_undo_goes_back(dashboard: Open, web: Container):
@@ -299,6 +301,41 @@ async def test_a_list_sorted_by_readings_begins_at_its_top(dashboard: Open, engi
         chosen = table.cursor_key
         driver.app.dashboard.containers.remeasure()
         assert table.cursor_key == chosen, "where the user has put it, it stays"
+
+
+async def test_an_order_by_readings_stands_still_while_the_list_is_used(
+    dashboard: Open, engine: Engine, image: Image, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("one", "two", "three"):
+        await engine.run(sleeper(name))
+    async with dashboard() as driver:
+        await driver.shows("one", "two", "three")
+        pane, table = driver.app.dashboard.containers, driver.app.dashboard.containers.table
+        rank = {"one": 1.0, "two": 2.0, "three": 3.0}
+        monkeypatch.setattr(ContainersPane, "_sort_value", lambda self, offer, item: rank[item.name])
+
+        def order() -> list[str]:
+            return [driver.world.containers[row.key].name for row in table.rows]
+
+        pane.choose_columns(tuple(offer.column.key for offer in pane.offers))
+        pane._sort("cpu", down=True)
+        assert order() == ["three", "two", "one"]
+        rank["one"] = 9.0
+        await driver.pilot.hover(Table, offset=(6, 2))
+        for again in (pane.remeasure, pane.reload):
+            again()
+            assert order() == ["three", "two", "one"], "the mouse is over it"
+        monkeypatch.setattr("tui.widgets.table.USED", 0.0)
+        pane.remeasure()
+        assert order() == ["one", "three", "two"]
+        monkeypatch.setattr("tui.widgets.table.USED", 60.0)
+        table.release()
+        await driver.press("j")
+        rank["two"] = 10.0
+        pane.remeasure()
+        assert order() == ["one", "three", "two"], "a key acted on a row"
+        await driver.press("S")  # the other way round: an order that is asked for is in force at once
+        assert order() == ["three", "one", "two"]
 
 
 async def test_any_column_can_be_sorted_by(dashboard: Open, engine: Engine, image: Image):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textual import events
 from textual.app import App, ComposeResult
 
 from tests.tui.conftest import screen_text
@@ -136,6 +137,22 @@ async def test_a_click_selects_and_a_click_on_the_heading_asks_to_sort():
         await pilot.click(Table, offset=(5, 0))
         await pilot.pause()
         assert app.asked == ["name"]
+
+
+async def test_a_click_is_for_the_row_that_was_painted_there():
+    app = Lists()
+    async with app.run_test(size=(60, 8)) as pilot:
+        app.table.show(rows("a", "b", "c"))
+        await pilot.pause()
+        app.table.show(rows("b", "a", "c"))  # not painted yet
+        offset = {"widget": app.table, "x": 6, "y": 1, "delta_x": 0, "delta_y": 0, "button": 1}
+        pressed = events.MouseDown(**offset, shift=False, meta=False, ctrl=False, screen_x=6, screen_y=1)
+        app.table.on_mouse_down(pressed)
+        app.table.show(rows("c", "b", "a"))
+        await pilot.pause()
+        app.table.on_click(events.Click(**offset, shift=False, meta=False, ctrl=False, screen_x=6, screen_y=1, chain=1))
+        assert app.table.cursor_key == "a"
+        assert app.table.cursor == 2
 
 
 async def test_markup_in_a_cell_is_text():

@@ -87,6 +87,14 @@ class ContainersPane(ContainerActions):
     def items(self) -> list[Container]:
         return self.sorted([container for container in self._listed() if self.filter.fits_container(container)])
 
+    def sorted(self, items: list[Container]) -> list[Container]:
+        """Those sorted by readings keep their places while the list is used: rows would go from under the mouse."""
+        items = super().sorted(items)
+        if self.sorted_live and self.table.in_use and self.table.rows:
+            places = {row.key: place for place, row in enumerate(self.table.rows)}
+            items.sort(key=lambda item: places.get(item.id, len(places)))
+        return items
+
     def keys(self) -> Iterable[str]:
         return self.world.containers
 

@@ -124,6 +124,7 @@ class ListPane(Pane):
 
     def _sort(self, column: str, down: bool) -> None:
         self.table.sort_column, self.table.sort_down = column, down
+        self.table.release()
         self.reload()
         self.table.refresh()
         self.app.operations.say(f"sorted by {self.order()}" if column else "in the engine's order again: newest first")

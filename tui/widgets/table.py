@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -24,6 +25,7 @@ Cell = tuple[Span, ...]
 
 GAP = 2
 LEAD = 4  # cells before the first column: cursor, mark, glyph, space
+USED = 2.0  # seconds after a key or a movement of the mouse over it: rows are being looked at one by one
 
 
 def cell(text: str, tone: str = "") -> Cell:
@@ -113,6 +115,9 @@ class Table(Toned, can_focus=True):
         self._left_from = ""  # the row of the cursor while there are none: a filter may give them back
         self._widths: list[int] = []
         self._placed: tuple[int, list[Placed]] | None = None
+        self._painted: dict[int, str] = {}  # which row stands on a line of the screen
+        self._pressed = ""  # the row that stood under the mouse when its button went down
+        self._used = 0.0
 
     # what it shows --------------------------------------------------------------------------------
 
@@ -123,6 +128,15 @@ class Table(Toned, can_focus=True):
     @property
     def cursor(self) -> int:
         return self._cursor
+
+    @property
+    def in_use(self) -> bool:
+        """Whether a key or the mouse was at it a moment ago: rows that change places now would be missed."""
+        return time.monotonic() < self._used + USED
+
+    def release(self) -> None:
+        """Whatever was done with it lately, the rows may change places now."""
+        self._used = 0.0
 
     def show(self, rows: Sequence[Row], message: Sequence[Cell] = (), hidden: Iterable[str] = ()) -> None:
         """Replace the rows. The cursor stays on its row, or at its place if the row went. `message` is for no rows.
@@ -282,7 +296,18 @@ class Table(Toned, can_focus=True):
         if self._top <= y < self.size.height:
             self.refresh_lines(self.scroll_offset.y + y, 1)
 
-    # the mouse ------------------------------------------------------------------------------------
+    # being used -----------------------------------------------------------------------------------
+
+    def on_key(self) -> None:
+        self._used = time.monotonic()
+
+    def on_mouse_move(self) -> None:
+        self._used = time.monotonic()
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        self._used = time.monotonic()
+        offset = event.get_content_offset(self)
+        self._pressed = self._painted.get(offset.y, "") if offset is not None else ""
 
     def on_click(self, event: events.Click) -> None:
         offset = event.get_content_offset(self)
@@ -293,11 +318,8 @@ class Table(Toned, can_focus=True):
                 if placed.x <= offset.x < placed.x + placed.width + GAP:
                     self.post_message(self.HeadingClicked(self, self.columns[placed.index].key))
             return
-        index = self.scroll_offset.y + offset.y - self._top
-        if index < len(self.rows):
-            self._go(index)
-            if event.chain == 2:
-                self.post_message(self.Activated(self, self.cursor_key))
+        if self.select(self._pressed) and event.chain == 2:
+            self.post_message(self.Activated(self, self.cursor_key))
 
     # drawing --------------------------------------------------------------------------------------
 
@@ -356,6 +378,7 @@ class Table(Toned, can_focus=True):
         if y < self._top:
             return self._heading(width) if self.rows else Strip.blank(width, base)
         index = self.scroll_offset.y + y - self._top
+        self._painted[y] = self.rows[index].key if index < len(self.rows) else ""
         if index < len(self.rows):
             return self._row(index, width)
         message = [] if self.rows else [part for line in self.message for part in wrapped(line, width - LEAD)]
