@@ -78,7 +78,7 @@ class Pilothouse(App[None]):
         self.dashboard = Dashboard(self.world)
         self._open_engine = open_engine
         self._engine: Engine | None = None
-        self._type_ahead = TypeAhead(self, super().on_event)
+        self._type_ahead = TypeAhead(self, self._heard)
         self._opened = asyncio.Event()
         self.shells: dict[str, Session] = {}  # by container, also those that were left for the dashboard
         self.register_theme(self._first_theme.to_textual())
@@ -137,10 +137,14 @@ class Pilothouse(App[None]):
         return super().check_action(action, parameters)
 
     async def on_event(self, event: events.Event) -> None:
-        """Keys go one after the other; a press on what is just being removed is for nothing: Textual fails on it."""
-        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+        """Keys, pastes and clicks go one after the other."""
+        if isinstance(event, events.Key | events.Paste | events.MouseDown | events.MouseUp) and not event.is_forwarded:
             await self._type_ahead.take(event)
             return
+        await super().on_event(event)
+
+    async def _heard(self, event: events.Event) -> None:
+        """A press on what is just being removed is for nothing: Textual fails on it."""
         if isinstance(event, events.MouseDown) and self.screen_stack:
             under, _ = self.screen.get_widget_and_offset_at(*event.screen_offset)
             if under is not None and under.parent is None and under is not self.screen:

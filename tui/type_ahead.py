@@ -2,7 +2,8 @@
 
 Textual gives a key to what has the focus when it arrives. Of `/web`, typed or pasted at once, the letters would go to
 the list as keys of its own, because the line that `/` opens has the focus only a moment later. What opens only after
-some work, a shell, has the keys too that are typed meanwhile. What is pasted waits with them.
+some work, a shell, has the keys too that are typed meanwhile. What is pasted waits with them, and so does a click: it
+would otherwise go before the keys that were pressed before it.
 """
 
 from __future__ import annotations
@@ -12,27 +13,29 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from textual.events import Key
+from textual.events import Key, MouseEvent
 from textual.worker import WorkerError
 
 if TYPE_CHECKING:
-    from textual.events import Paste
+    from textual.events import MouseDown, MouseUp, Paste
     from textual.screen import Screen
     from textual.worker import Worker
 
     from tui.app import Pilothouse
+
+    Given = Key | Paste | MouseDown | MouseUp
 
 PATIENCE = 1.0  # seconds: what takes longer than this does not hold up the keys that follow
 OPENING = 10.0  # seconds that keys wait for the screen they are meant for; then they are dropped
 
 
 class TypeAhead:
-    """`handle` gives a key, or what was pasted, to Textual."""
+    """`handle` gives a key, what was pasted, or a button of the mouse to Textual."""
 
-    def __init__(self, app: Pilothouse, handle: Callable[[Key | Paste], Awaitable[None]]) -> None:
+    def __init__(self, app: Pilothouse, handle: Callable[[Given], Awaitable[None]]) -> None:
         self._app = app
         self._handle = handle
-        self._waiting: deque[Key | Paste] = deque()
+        self._waiting: deque[tuple[Given, Screen[object]]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._opening: Worker[object] | None = None
         self._opened_from: Screen[object] | None = None
@@ -46,14 +49,14 @@ class TypeAhead:
     def _busy(self) -> bool:
         return self._task is not None and not self._task.done()
 
-    async def take(self, key: Key | Paste) -> None:
+    async def take(self, key: Given) -> None:
         """Handle the key at once, or after those that are waiting. Escape at once gives up a screen that is opening."""
         if self._busy():
             escape = isinstance(key, Key) and key.key == "escape"
             if escape and self._opening is not None and not self._waiting:
                 self._opening.cancel()
             else:
-                self._waiting.append(key)
+                self._waiting.append((key, self._app.screen))
             return
         if await self._handled(key):
             self._task = asyncio.create_task(self._go_on())
@@ -63,13 +66,16 @@ class TypeAhead:
             await self._settled()
             await self._opened()
             while self._waiting:
-                if await self._handled(self._waiting.popleft()):
+                key, seen = self._waiting.popleft()
+                if isinstance(key, MouseEvent) and self._app.screen is not seen:
+                    continue  # what was clicked on is not what is there now
+                if await self._handled(key):
                     await self._settled()
                     await self._opened()
         except Exception as error:  # what Textual does when a key fails that did not wait
             self._app._handle_exception(error)
 
-    async def _handled(self, key: Key | Paste) -> bool:
+    async def _handled(self, key: Given) -> bool:
         """Give it to Textual. True: it may move the focus; text in a field, or in a terminal, does not."""
         if not isinstance(key, Key):
             await self._handle(key)

@@ -13,7 +13,7 @@ from engine.engine import Engine
 from engine.errors import InvalidInput
 from engine.models import Container, Image, RunOptions, State
 from engine.settings import Settings
-from tests.tui.conftest import Open
+from tests.tui.conftest import Driver, Open, sleeper
 from tui import keymap
 from tui.app import Pilothouse
 from tui.dialogs.help import places as help_places
@@ -249,6 +249,40 @@ async def test_what_is_typed_at_once_goes_where_the_first_key_leads(dashboard: O
         assert container is not None
         assert container.state is State.RUNNING
         assert not any(entry.command for entry in driver.world.log)
+
+
+def click_at(driver: Driver, x: int, y: int) -> None:
+    """A press and its release, as a terminal sends them."""
+    for kind in (events.MouseDown, events.MouseUp):
+        driver.app.post_message(kind(None, x, y, 0, 0, 1, False, False, False, x, y))
+
+
+async def test_a_click_waits_behind_the_keys_that_were_pressed_before_it(dashboard: Open, engine: Engine, image: Image):
+    for name in ("one", "two"):
+        await engine.run(sleeper(name))
+    async with dashboard() as driver:
+        await driver.shows("one", "two")
+        containers, images = driver.app.dashboard.containers.table, driver.app.dashboard.images.table
+        await driver.press("g")
+        before = containers.cursor_key
+        y = next(y for y, line in enumerate(driver.text.splitlines()) if "● one" in line)
+        for key in ("2", "slash", *"small"):
+            driver.app.post_message(events.Key(key, {"slash": "/"}.get(key, key)))
+        click_at(driver, 8, y - 1)  # the first row of the list, which will be that of the images
+        await driver.until(lambda: driver.app.dashboard.images.filter_text == "small", "the keys were typed")
+        await driver.until(lambda: images.has_focus, "the click has left the filter line")
+        assert containers.cursor_key == before
+
+
+async def test_a_click_on_what_a_key_has_covered_meanwhile_is_for_nothing(dashboard: Open, web: Container):
+    async with dashboard() as driver:
+        await driver.select("web")
+        driver.app.post_message(events.Key("T", "T"))
+        click_at(driver, 1, 20)  # beside the dialog, which a click there closes
+        await driver.shows("enter keep")
+        await driver.until(lambda: not driver.app._type_ahead._busy(), "all was handled")
+        await driver.pilot.pause()
+        assert "enter keep" in driver.text
 
 
 async def test_what_is_longer_than_its_field_is_still_read(dashboard: Open, engine: Engine, image: Image):
