@@ -18,6 +18,8 @@ from engine.errors import (
 )
 from engine.reference import parse
 
+DETAIL = 10  # cells of the label of each detail
+
 # key, what it does
 Remedy = tuple[str, str]
 

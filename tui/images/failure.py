@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
 from functools import partial
 from typing import ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
@@ -13,16 +13,24 @@ from textual.widgets import Static
 
 from engine.errors import EngineError
 from tui.dialogs.dialog import Dialog
-from tui.images.causes import details, diagnose, registry_of
+from tui.images.causes import DETAIL, details, diagnose, registry_of
 from tui.sanitize import plain
 from tui.state.pulls import Pull
+
+
+WIDTH = 76  # of the frame, as in dashboard.tcss
+LABEL = 15  # cells before the text
+_SHORT = {"L": "log in", "E": "edit", "r": "retry", "y": "copy", "X": "make room"}  # of the remedies, for the footer
 
 
 class PullFailed(Dialog[None]):
     """Details are folded away; Enter unfolds them."""
 
     AUTO_FOCUS = ""
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "unfold", "Details", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,space", "unfold", "Details", show=False),
+        *(Binding(key, f"remedy({key!r})", show=False) for key in _SHORT),
+    ]
 
     def __init__(self, pull: Pull) -> None:
         super().__init__(f"Pull failed  {plain(pull.reference)}", "enter details  esc close")
@@ -34,49 +42,59 @@ class PullFailed(Dialog[None]):
     def inside(self) -> ComposeResult:
         yield Static(self._text(), id="lines")
 
+    def on_resize(self) -> None:
+        self._show()
+
+    def keys(self) -> list[tuple[str, str, str]]:
+        return [*((key, key, _SHORT[key]) for key, _ in self._diagnosis.remedies), *super().keys()]
+
     def _text(self) -> Content:
-        found = self._diagnosis
+        found, room = self._diagnosis, min(WIDTH, self.app.size.width) - 6
         parts: list[Content | str | tuple[str, str]] = [
             f"{found.who} said: ",
             (plain(found.said), "bold"),
             "\n\n",
-            ("Likely cause   ", "$ph-secondary bold"),
-            f"{plain(found.cause)}\n",
+            (f"{'Likely cause':<{LABEL}}", "$ph-secondary bold"),
+            f"{_hung(found.cause, room, LABEL)}\n",
         ]
         for place, (key, what) in enumerate(found.remedies):
             head = "Try" if not place else ""
-            parts += [(f"{head:<15}", "$ph-secondary bold"), (f"{key}  ", "$ph-primary bold"), f"{plain(what)}\n"]
+            parts += [(f"{head:<{LABEL}}", "$ph-secondary bold"), (f"{key}  ", "$ph-primary bold")]
+            parts.append(f"{_hung(what, room, LABEL + 3)}\n")
         parts += ["\n", ("Details ▾" if self._open else "Details ▸ Enter", "$ph-muted")]
         if self._open:
-            parts += [f"\n{plain(line)}" for line in self._details()]
+            for line in self._details():
+                parts.append(f"\n{line[:DETAIL]}{_hung(line[DETAIL:], room, DETAIL)}")
         return Content.assemble(*parts)
 
     def _details(self) -> list[str]:
         return details(self._error, self._pull.reference, self._pull.ended - self._pull.started)
 
-    def action_unfold(self) -> None:
-        self._open = not self._open
+    def _show(self) -> None:
         self.query_one("#lines", Static).update(self._text())
 
-    def on_key(self, event: events.Key) -> None:
-        if event.character not in {key for key, _ in self._diagnosis.remedies}:
-            return
-        event.stop()
-        event.prevent_default()
+    def action_unfold(self) -> None:
+        self._open = not self._open
+        self._show()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action != "remedy" or parameters[0] in {key for key, _ in self._diagnosis.remedies}
+
+    def action_remedy(self, key: str) -> None:
         app, pull = self.app, self._pull
-        if event.character == "y":
+        if key == "y":
             app.copy(f"{self._diagnosis.said}\n" + "\n".join(self._details()))
-        elif event.character == "r":
+        elif key == "r":
             self.dismiss(None)
             self._again()
-        elif event.character == "E":
+        elif key == "E":
             self.dismiss(None)
             # by the app: an answer is given to who asked, and this dialog will be gone
             app.call_later(pull.edit or partial(app.ask_pull, pull.reference))
-        elif event.character == "X":
+        elif key == "X":
             self.dismiss(None)
             app.open_prune()
-        elif event.character == "L":
+        elif key == "L":
             from tui.images.login import LogIn
 
             app.push_screen(LogIn(registry_of(pull.reference)), self._logged_in)
@@ -89,3 +107,8 @@ class PullFailed(Dialog[None]):
     def _again(self) -> None:
         if self._pull.again is not None:
             self._pull.again()
+
+
+def _hung(text: str, room: int, indent: int) -> str:
+    """The text in lines that begin below its first word, which stands after `indent` cells."""
+    return f"\n{' ' * indent}".join(textwrap.wrap(plain(text), max(8, room - indent)))

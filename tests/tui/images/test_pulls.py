@@ -267,6 +267,43 @@ async def test_a_failure_that_stands_in_a_panel_is_not_told_in_the_status_row_to
         await driver.shows("Pull failed", "team/app:3")
 
 
+async def test_the_failure_goes_on_below_its_beginning_and_the_footer_names_its_keys(dashboard: Open):
+    error = VerificationFailed(f"it does not have the digest {'0123456789' * 9}", hint="and advice that " * 6)
+    async with dashboard() as driver:
+        pull = Pull("x", outcome="failed", error=error)
+        driver.app.push_screen(PullFailed(pull))
+        await driver.shows("Likely cause")
+
+        def below(words: str) -> str:
+            """What stands under the beginning of the text that begins with `words`, and before that."""
+            lines = driver.text.splitlines()
+            y = next(y for y, line in enumerate(lines) if words in line)
+            x = lines[y].index(words)
+            assert lines[y + 1][6:x].strip() == "", driver.text
+            return lines[y + 1][x]
+
+        assert below("what came is damaged").strip()
+        assert driver.text.splitlines()[-1].split("  ")[:5] == [
+            " r Retry",
+            "E Edit",
+            "y Copy",
+            "Enter Details",
+            "Esc Close",
+        ]
+        await driver.press("enter")
+        await driver.shows("advice")
+        assert below("and advice").strip()
+        assert below("VerificationFailed").strip()
+        await driver.press("X", "L")  # which would do nothing about it
+        assert driver.app.screen.is_modal
+        await driver.pilot.click(offset=(2, 23))
+        await driver.until(lambda: not driver.app.screen.is_modal, "a click on the footer retries")
+        driver.app.push_screen(PullFailed(pull))
+        await driver.shows("Likely cause")
+        await driver.pilot.resize_terminal(44, 24)
+        assert below("what came").strip(), "wrapped anew"
+
+
 async def test_retry_from_the_failure_pulls_again(dashboard: Open):
     async with RegistryServer() as registry, dashboard() as driver:
         registry.put_image("team/app", "1", [noise(12, 1000)])
