@@ -20,6 +20,7 @@ from tui.dialogs.help import places as help_places
 from tui.palette import Actions, Palette
 from tui.panes.detail_pane import TABS
 from tui.state import memory
+from tui.widgets.text_view import TextView
 
 
 async def test_help_lists_the_keys_of_the_pane_one_is_in(dashboard: Open, web: Container):
@@ -150,6 +151,32 @@ async def test_help_begins_with_the_keys_and_ends_with_warnings(dashboard: Open,
         await driver.shows("Keys; warnings", "Start it if it is stopped")
         await driver.press("G")
         await driver.shows("On this machine", "! no swap accounting here")
+
+
+async def test_help_is_wrapped_to_the_size_that_the_terminal_has_now(dashboard: Open, web: Container):
+    words = (
+        "Mark or unmark, and go on to the next: actions then go to all marked that are shown; a filter keeps the marks"
+    )
+    async with dashboard(40, 24) as driver:
+        await driver.select("web")
+        await driver.press("question_mark")
+        await driver.shows("Keys", "Start it if it")
+        text = driver.app.screen.query_one(TextView)
+
+        def told() -> list[str]:
+            """The lines of the help that tell of marks."""
+            lines = text.text.splitlines()
+            begin = next(place for place, line in enumerate(lines) if line.startswith("  Space"))
+            end = next(place for place, line in enumerate(lines) if line.startswith("  A "))
+            return [line[14:].strip() for line in lines[begin:end]]
+
+        narrow = len(told())
+        for width, height in ((80, 24), (200, 60), (40, 16)):
+            await driver.pilot.resize_terminal(width, height)
+            await driver.until(lambda width=width: (len(told()) < narrow) == (width > 40), "wrapped anew")
+            assert " ".join(told()) == words
+            assert all(len(line) <= text.size.width for line in text.text.splitlines())
+            assert text.region.bottom < height, "its frame is whole"
 
 
 def test_help_tells_the_keys_of_every_pane() -> None:

@@ -35,17 +35,24 @@ class Help(Dialog[None]):
     def __init__(self, pane: str) -> None:
         super().__init__("Keys", "↑↓ scroll  esc close")
         self._panes = (*places(pane), "app")
+        self._view = TextView()
 
     def inside(self) -> ComposeResult:
-        view = TextView()
+        self._fill()
+        yield self._view
+
+    def on_resize(self) -> None:
+        self._fill()
+
+    def _fill(self) -> None:
+        """Wrap the words to the width of the screen as it is now."""
         width = min(76, self.app.size.width) - 9
         lines = [
             *help_lines(self._panes, width, self.app.preferences.keys),
             *warning_lines(self._warnings(), width),
         ]
-        view.styles.height = min(len(lines), max(4, self.app.size.height - 4))
-        view.show(lines)
-        yield view
+        self._view.styles.height = min(len(lines), max(4, self.app.size.height - 4))
+        self._view.show(lines)
 
     def on_mount(self) -> None:
         if self._warnings():

@@ -17,7 +17,6 @@ from tui.images.causes import DETAIL, details, diagnose, registry_of
 from tui.sanitize import plain
 from tui.state.pulls import Pull
 
-
 WIDTH = 76  # of the frame, as in dashboard.tcss
 LABEL = 15  # cells before the text
 _SHORT = {"L": "log in", "E": "edit", "r": "retry", "y": "copy", "X": "make room"}  # of the remedies, for the footer
