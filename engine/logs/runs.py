@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.state import events
 
@@ -22,6 +22,12 @@ class Run:
     exit_code: int = 0
     oom_killed: bool = False
     stopped: bool = False  # by a user
+    ran: float = 0.0  # seconds, as its monitor measured; 0 if it did not tell
+
+    @property
+    def lasted(self) -> float:
+        """Seconds from its start to its end, which `inspect` tells too; 0 if one of them is not known."""
+        return self.ran or (self.ended - self.started if self.started and self.ended else 0.0)
 
 
 def runs(journal: str, container_id: str) -> list[Run]:
@@ -45,10 +51,13 @@ def runs(journal: str, container_id: str) -> list[Run]:
                 event.time,
                 int(code) if code.isdecimal() else 0,
                 oom_killed,
+                ran=_seconds(event.attributes.get("ran", "")),
             )
             found[begun.number - 1 :] = [ended]
         elif event.action == "stop" and last is not None and last.ended:
-            found[-1] = Run(
-                last.number, last.started, last.image, last.ended, last.exit_code, last.oom_killed, stopped=True
-            )
+            found[-1] = replace(last, stopped=True)
     return found
+
+
+def _seconds(word: str) -> float:
+    return float(word) if word.replace(".", "", 1).isdecimal() else 0.0

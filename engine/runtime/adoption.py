@@ -66,4 +66,5 @@ def _record_end(settings: Settings, container_id: str) -> None:
             f"cannot record the end of container {container_id[:12]}: {error.strerror or error}",
             hint="check that the disk is neither full nor read-only",
         ) from error
-    events.append(str(settings.journal), "container", "die", container_id, attributes={"exitCode": str(code)})
+    attributes = {"exitCode": str(code), **statefile.ran(state)}
+    events.append(str(settings.journal), "container", "die", container_id, attributes=attributes)

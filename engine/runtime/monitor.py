@@ -302,7 +302,7 @@ class Monitor:
         if restart.wanted(self.bundle.monitor.get("restart") or {}, self.state):
             self.state["status"] = "restarting"
             self._write_state()
-            self._append("die", exitCode=str(code))
+            self._append_end()
             self.loop.after(self.backoff.next(), "restart", self._restart)
         else:
             self._finish(died=True)
@@ -326,7 +326,7 @@ class Monitor:
         self._write_state()
         self._leave()
         if died:
-            self._append("die", exitCode=str(self.state["exit_code"]))
+            self._append_end()
         self.room.tell_exit(self.state["exit_code"])
         if self.room.clients:
             self.loop.after(ACKNOWLEDGEMENT_SECONDS, "acknowledgement", self._end)
@@ -363,6 +363,10 @@ class Monitor:
             statefile.write(self.bundle.container_dir, self.state)
         except OSError as error:  # disk full: the container goes on, whoever asks the kernel sees it
             os.write(2, f"cannot write the state: {error}\n".encode())
+
+    def _append_end(self) -> None:
+        """With how long the run went on by its state: between the two events lies more than the run."""
+        self._append("die", exitCode=str(self.state["exit_code"]), **statefile.ran(self.state))
 
     def _append(self, action: str, **attributes: str) -> None:
         monitor = self.bundle.monitor

@@ -39,6 +39,12 @@ def fresh() -> dict[str, Any]:
     }
 
 
+def ran(state: dict[str, Any]) -> dict[str, str]:
+    """The attribute of an event that tells how many seconds the run that ended went on; empty if that is not known."""
+    started, finished = state["started"], state["finished"]
+    return {"ran": f"{finished - started:.6f}"} if finished > started > 0 else {}
+
+
 def write(container_dir: str, state: dict[str, Any]) -> None:
     """See `replace`."""
     replace(os.path.join(container_dir, NAME), state)

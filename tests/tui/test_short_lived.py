@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from engine.engine import Engine
@@ -82,3 +83,17 @@ async def test_of_several_each_end_is_told_and_an_end_that_was_asked_for_is_not(
         await driver.says("stopped long")
         await driver.shows("✓ stopped long")
         assert not any("long exited" in entry.sentence for entry in driver.world.log)
+
+
+async def test_the_log_and_the_card_tell_the_same_length_of_a_run(dashboard: Open, engine: Engine, image: Image):
+    for number in range(3):
+        await engine.run(RunOptions(image="localhost/small:1", name=f"brief-{number}", command=("echo", "hi")))
+    async with dashboard(160, 50) as driver:
+        for number in range(3):
+            await driver.select(f"brief-{number}")
+            await driver.shows(f"brief-{number} exited", "run 1 · exited 0 after")
+            ran = re.search(r"ran (\S+ ms)", driver.text)
+            after = re.search(r"exited 0 after (\S+ ms)", driver.text)
+            assert ran is not None
+            assert after is not None
+            assert ran[1] == after[1]

@@ -115,7 +115,7 @@ def _begin(run: Run) -> str:
 
 def _end(run: Run) -> str:
     how = f"exited {run.exit_code}" + (", out of memory" if run.oom_killed else ", stopped" if run.stopped else "")
-    after = f" after {took(run.ended - run.started)}" if run.started else ""
+    after = f" after {took(run.lasted)}" if run.started else ""
     return f"run {run.number} · {how}{after} · {_clock(run.ended)}"
 
 

@@ -42,3 +42,12 @@ def test_a_run_whose_start_was_dropped_from_the_journal_is_known_by_its_end(tmp_
     (run,) = runs(str(tmp_path), "c1")
     assert (run.started, run.exit_code) == (0.0, 3)
     assert run.ended > 0
+
+
+def test_how_long_a_run_went_on_is_what_its_monitor_measured(tmp_path: Path) -> None:
+    for attributes in ({"exitCode": "0", "ran": "0.004200000"}, {"exitCode": "0"}, {"exitCode": "0", "ran": "?"}):
+        events.append(str(tmp_path), "container", "start", "c1", "web")
+        events.append(str(tmp_path), "container", "die", "c1", "web", attributes)
+    told, *untold = runs(str(tmp_path), "c1")
+    assert told.lasted == 0.0042
+    assert [run.lasted for run in untold] == [run.ended - run.started for run in untold]

@@ -323,6 +323,15 @@ def test_events_tell_start_and_end_with_the_exit_code(containers: Containers) ->
     assert told == [("start", container, "boxy", None), ("die", container, "boxy", "3")]
 
 
+def test_the_end_tells_how_long_the_run_went_on_by_the_state(containers: Containers) -> None:
+    container = containers.make(["true"])
+    finish(containers.attached(container))
+    state = json.loads((containers.settings.container_dir(container) / "state.json").read_text())
+    with EventReader(str(containers.settings.journal), 0) as reader:
+        (told,) = [event.attributes["ran"] for event in reader.read() if event.action == "die"]
+    assert float(told) == pytest.approx(state["finished"] - state["started"], abs=1e-6)
+
+
 def test_a_monitor_leaves_nobody_a_zombie(containers: Containers) -> None:
     containers.run(["true"])
     with pytest.raises(ChildProcessError):
