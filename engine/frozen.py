@@ -131,7 +131,7 @@ def _plain(value: Any) -> Any:
 
 
 class _Fields:
-    """`__dataclass_fields__`, made when the standard library asks for it."""
+    """`__dataclass_fields__`, made when the standard library asks for it the first time: that takes a millisecond."""
 
     def __get__(self, instance: object, owner: Any) -> Any:
         import dataclasses
@@ -143,4 +143,5 @@ class _Fields:
             made: dict[str, Any] = {"default_factory": default.make} if factory else {"default": default}
             specified.append((name, kind, dataclasses.field(**made)))
         made_by_the_library: Any = dataclasses.make_dataclass(owner.__name__, specified)
-        return made_by_the_library.__dataclass_fields__
+        owner.__dataclass_fields__ = made_by_the_library.__dataclass_fields__
+        return owner.__dataclass_fields__

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from engine.containers import records
 from engine.errors import NotFound
+from engine.frozen import replace
 from engine.linux import processes
 from engine.models import Stats
 from engine.runtime.cgroup_stats import Gauge
@@ -24,13 +25,14 @@ KEPT_OPEN = 60  # containers; each costs up to nine descriptors of the 1,024 tha
 class _Watched:
     """A running container whose cgroup is read again and again."""
 
-    __slots__ = ("gauge", "pid", "process", "received", "sent")
+    __slots__ = ("gauge", "last", "pid", "process", "received", "sent")
 
     def __init__(self, settings: Settings, container_id: str, pid: int, start_time: int) -> None:
         self.process = processes.open_process(pid, start_time)
         self.pid = pid
         self.gauge = Gauge(f"{settings.cgroup_parent}/{container_id}")
         self.received = self.sent = 0
+        self.last: Stats | None = None
 
     def close(self) -> None:
         self.gauge.close()
@@ -45,7 +47,7 @@ class _Watched:
         if changed:
             # not kept open: an open net/dev holds the network namespace, and so its links, for as long
             self.received, self.sent = _traffic(self.pid)
-        return Stats(
+        self.last = Stats(
             container_id=container_id,
             time=time.monotonic(),
             cpu_seconds=float(counters["cpu_seconds"]),
@@ -59,6 +61,7 @@ class _Watched:
             throttled_periods=int(counters["throttled_periods"]),
             oom_kills=int(counters["oom_kills"]),
         )
+        return self.last
 
 
 class Meter:
@@ -70,13 +73,15 @@ class Meter:
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings, self._database = settings, database
         self._watched: dict[str, _Watched] = {}  # the longest not asked for first
+        self._all = Gauge(settings.cgroup_parent)  # of the cgroup that all of them are in
         self._turn = threading.Lock()
 
     def read(self, containers: Iterable[str]) -> list[Stats]:
         """One reading for each of the containers that runs; the others are left out."""
         with self._turn:
             self._drop_ended()
-            readings = [reading for name in containers if (reading := self._one(name)) is not None]
+            at_rest = self._at_rest()
+            readings = [reading for name in containers if (reading := self._one(name, at_rest)) is not None]
             for surplus in list(self._watched)[: max(0, len(self._watched) - KEPT_OPEN)]:
                 self._watched.pop(surplus).close()
             return readings
@@ -86,6 +91,22 @@ class Meter:
             for watched in self._watched.values():
                 watched.close()
             self._watched.clear()
+            self._all.close()
+
+    def _at_rest(self) -> bool:
+        """Whether no container has used anything since the last call: what a cgroup uses counts for its parent too.
+
+        Asked before the containers are read: what one does meanwhile, the next call sees.
+        """
+        try:
+            counters, changed = self._all.read()
+        except OSError:  # ENODEV: the last container has ended, and another one may have begun
+            counters, changed = {}, True
+        if not counters.get("cpu_seconds"):  # the cgroup was not there, or this host does not count
+            self._all.close()
+            self._all = Gauge(self._settings.cgroup_parent)
+            return False
+        return not changed
 
     def _drop_ended(self) -> None:
         """A pidfd is readable when its process has ended (pidfd_open(2)): one call asks for all of them."""
@@ -97,7 +118,7 @@ class Meter:
         for process, _ in ended.poll(0):
             self._watched.pop(keys[process]).close()
 
-    def _one(self, name: str) -> Stats | None:
+    def _one(self, name: str, at_rest: bool) -> Stats | None:
         try:
             container_id = name if len(name) == 64 else records.find(self._database, name).id
         except NotFound:
@@ -105,7 +126,10 @@ class Meter:
         watched = self._watched.pop(container_id, None) or self._watch(container_id)
         if watched is None:
             return None
-        reading = watched.read(container_id)
+        if at_rest and watched.last is not None:
+            reading: Stats | None = replace(watched.last, time=time.monotonic())
+        else:
+            reading = watched.read(container_id)
         if reading is None:
             watched.close()
         else:

@@ -84,24 +84,24 @@ def test_log_rates_come_from_growth_and_errors_are_those_of_this_run(tmp_path: P
         "2026-11-24T10:00:00.5Z stdout F ERROR of an earlier run\n2026-11-24T12:00:00.5Z stderr F error: a\n"
     )
     started = 1795521600.0  # 2026-11-24T12:00:00Z
-    pulse = LogPulse()
-    pulse.look(str(log), started)
+    pulse = LogPulse(str(log))
+    pulse.look(started)
     assert (pulse.errors, list(pulse.rates)) == (1, [])
     with log.open("a") as file:
         file.write("2026-11-24T12:00:01.5Z stdout F fine\n" * 50 + "2026-11-24T12:00:01.5Z stdout F fatal: b\n")
-    pulse.look(str(log), started)
+    pulse.look(started)
     assert pulse.errors == 2
     assert pulse.rates[-1] > 0
-    pulse.look(str(log), started)
+    pulse.look(started)
     assert pulse.rates[-1] == 0
     with log.open("a") as file:
         file.write("2026-11-24T12:00:02.5Z stdout F error\n" * 10_000)
-    pulse.look(str(log), started)
+    pulse.look(started)
     assert pulse.partial
     log.rename(tmp_path / "container.log.1")
     log.write_text("2026-11-24T12:00:03.5Z stdout F fine\n")
     before = pulse.errors
-    pulse.look(str(log), started)
+    pulse.look(started)
     assert pulse.errors == before
 
 

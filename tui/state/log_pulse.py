@@ -17,9 +17,10 @@ LOOK = 64 << 10  # bytes read of one second's growth, and of the end of a log th
 class LogPulse:
     """Lines a second, and errors: lines that say so, in the end of the log as it was found and in what came since.
 
-    `partial`: more was written than was looked through, so there may be more errors.
+    `path`: the log file. `partial`: more was written than was looked through, so there may be more errors.
     """
 
+    path: str
     rates: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
     errors: int = 0
     partial: bool = False
@@ -28,11 +29,11 @@ class LogPulse:
     _read: float = 0.0
     _started: float = 0.0
 
-    def look(self, path: str, started: float) -> None:
+    def look(self, started: float) -> None:
         """Look at the log file now. A container that was `started` anew begins with no errors."""
         now = time.monotonic()
         try:
-            there = os.stat(path)  # noqa: PTH116 (dozens of files a second: no Path for each)
+            there = os.stat(self.path)  # noqa: PTH116 (dozens of files a second: no Path for each)
         except OSError:
             return  # created and never started
         first = self._size < 0
@@ -45,15 +46,15 @@ class LogPulse:
             growth = there.st_size  # rotated: what the old file still got is not counted
         else:
             growth = there.st_size - self._size
-        lines = self._count(path, there.st_size, growth, started) if growth else 0.0
+        lines = self._count(there.st_size, growth, started) if growth else 0.0
         if not first:
             self.rates.append(lines / max(0.1, now - self._read))
         self._inode, self._size, self._read = there.st_ino, there.st_size, now
 
-    def _count(self, path: str, size: int, growth: int, started: float) -> float:
+    def _count(self, size: int, growth: int, started: float) -> float:
         wanted = min(growth, LOOK)
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return 0.0
         try:

@@ -15,7 +15,7 @@ from tui.state.log_pulse import LogPulse
 
 if TYPE_CHECKING:
     from engine.engine import Engine
-    from engine.models import Container
+    from engine.models import Container, Stats
     from engine.settings import Settings
     from tui.state.world import World
 
@@ -48,21 +48,23 @@ class Readings:
         pulses = self._world.log_pulses
         for container in watched:
             if container.id not in pulses:
-                pulses[container.id] = LogPulse()
-        self._world.load = await asyncio.to_thread(self._look, [(each, pulses[each.id]) for each in watched])
-        self._world.tell("load")
+                pulses[container.id] = LogPulse(f"{self._settings.container_dir(container.id)}/log/container.log")
+        looking = asyncio.to_thread(self._look, [(each, pulses[each.id]) for each in watched])
         running = [container.id for container in (*watched, *unseen) if container.running]
-        if engine is not None and running:
-            try:
-                self._world.measure(await engine.stats(running))
-            except EngineError:
-                pass  # one ended between the list and the reading; the next second knows
-        elif self._world.loaded:
-            self._world.tell("stats")  # the column of ages moves too
+        load, used = await asyncio.gather(looking, self._used(engine, running))
+        self._world.measure(used, load)
+
+    async def _used(self, engine: Engine | None, running: list[str]) -> list[Stats]:
+        if engine is None or not running:
+            return []
+        try:
+            return await engine.stats(running)
+        except EngineError:
+            return []  # one ended between the list and the reading; the next second knows
 
     def _look(self, watched: list[tuple[Container, LogPulse]]) -> Load:
         for container, pulse in watched:
-            pulse.look(f"{self._settings.container_dir(container.id)}/log/container.log", container.started)
+            pulse.look(container.started)
         return self._machine()
 
     def _machine(self) -> Load:

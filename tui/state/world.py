@@ -111,10 +111,12 @@ class World:
             self.log_pulses.pop(container_id, None)
             self.tell("containers")
 
-    def measure(self, readings: Iterable[Stats]) -> None:
+    def measure(self, readings: Iterable[Stats], load: Load | None = None) -> None:
+        """New readings of containers, and of the machine: told in one go, since each telling is a frame."""
         for reading in readings:
             self.stats.setdefault(reading.container_id, History()).add(reading)
-        self.tell("stats")
+        self.load = load or self.load
+        self.tell("load", "stats")  # without readings too: the column of ages moves
 
     @property
     def container(self) -> Container | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,26 @@ async def test_a_container_that_has_ended_or_is_not_there_has_no_reading(engine:
     assert await engine.stats([web.id, "nobody"]) == []
     await engine.start("web")
     assert len(await engine.stats([web.id])) == 1  # its new cgroup, not the old one
+
+
+async def test_while_all_are_at_rest_only_the_cgroup_they_are_in_is_read(
+    engine: Engine, image: Image, monkeypatch: pytest.MonkeyPatch
+):
+    idle = [(await engine.run(options(f"idle{number}", IDLE))).id for number in range(3)]
+    reads: list[int] = []
+    real = os.pread
+    monkeypatch.setattr(os, "pread", lambda *arguments: (reads.append(1), real(*arguments))[1])
+    deadline = time.monotonic() + 20
+    while len(reads) != 2:  # their shells have come to rest
+        assert time.monotonic() < deadline, f"{len(reads)} reads of three containers at rest"
+        reads.clear()
+        readings = await engine.stats(idle)
+    assert [each.container_id for each in readings] == idle
+    assert all(each.pids == 2 and each.cpu_seconds > 0 for each in readings)
+    busy = (await engine.run(options("busy", BUSY))).id
+    before = (await engine.stats([busy]))[0].cpu_seconds
+    while (await engine.stats([*idle, busy]))[-1].cpu_seconds < before + 0.05:
+        assert time.monotonic() < deadline, "what one container uses is not seen"
 
 
 async def test_what_was_kept_open_is_closed_with_the_engine(engine: Engine, image: Image):
