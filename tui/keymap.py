@@ -156,7 +156,6 @@ KEYS: tuple[Key, ...] = (
         Key(key.id, key.keys, key.action, key.label, key.help, key.footer, key.palette)
         for key in LOG_KEYS  # they stand beside the log viewer, which does not need the dashboard
     ),
-    Key("ports.details", ("enter",), "details", "Details", "Show all that is known of the port, and why"),
     Key(
         "ports.open",
         ("o", "w"),
@@ -180,6 +179,7 @@ KEYS: tuple[Key, ...] = (
         "Unpublish",
         "Take the mapping away while the container runs; it stays so",
     ),
+    Key("ports.details", ("enter",), "details", "Details", "Show all that is known of the port, and why"),
     Key("ports.free", ("f",), "free_port", "Free port", "Find a free port of this machine, and who holds a taken one"),
     Key(
         "ports.all", ("a",), "show_all", "Machine/This", "Show every port of the machine, or of the selected container"

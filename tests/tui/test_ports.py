@@ -65,6 +65,17 @@ async def test_a_port_is_published_and_taken_away_while_it_runs(dashboard: Open,
         await driver.shows("No ports are published")
 
 
+async def test_at_eighty_columns_the_footer_has_room_for_the_key_that_takes_a_port_away(
+    dashboard: Open, engine: Engine, image: Image
+):
+    await engine.run(sleeper("web", ports=(PortMapping(80, free_port()),)))
+    async with dashboard(80, 24) as driver:
+        await driver.select("web")
+        await driver.press("4")
+        await driver.until(lambda: driver.app.dashboard.active.id == "ports", "the ports have the focus")
+        await driver.shows("o Open", "c Copy URL", "p Probe", "+ Publish", "d Unpublish", "? Help")
+
+
 async def test_a_stopped_container_says_who_holds_its_port(dashboard: Open, engine: Engine, image: Image):
     with socket.create_server(("0.0.0.0", 0)) as holder:
         port = holder.getsockname()[1]
