@@ -110,8 +110,7 @@ def _image(text: str, image: Image | None) -> Verdict:
         return Verdict(True, f"here, {short.size(image.size)}{age}")
     try:
         if run_line.is_run_line(text):
-            run_line.fields_of(text)
-            return Verdict(True, "Enter fills the form with it", neutral=True)
+            run_line.fields_of(text)  # a line that was not taken cannot be read
         parse(text)
     except InvalidInput as error:
         return Verdict(False, _said(error))

@@ -98,7 +98,8 @@ class RunForm(Dialog[None]):
         self._prefilled_for = ""
         self._sure = False
         self._remembered = False
-        self._unread = False  # a pasted line has a mistake, which is told in full
+        self._refused = ""  # a whole line that has a mistake
+        self._unread = False  # the mistake is told in full
         given = fields or (self._options_of(again) if again else Fields(image=image))
         self._given = given != Fields(image=image)
         self._put(given)
@@ -224,6 +225,7 @@ class RunForm(Dialog[None]):
         try:
             fields, left_out = run_line.fields_of(field.value)
         except InvalidInput:
+            self._refused = field.value
             self._check()  # which tells why
             return True
         notice = self.query_one("#left-out", Static)
@@ -251,9 +253,11 @@ class RunForm(Dialog[None]):
         before = f"{command('rm', '-f', sight.replaced.name)} && " if sight.replaced else ""
         self.query_one("#line", Static).update(f"$ {before}{plain(line)}" if line else "")
         self._verdicts = await check(sight, fields)
+        unread = untaken and fields.image == self._refused.strip()
+        if untaken and not unread:  # what has no end yet is no mistake
+            self._verdicts["image"] = Verdict(True, "Enter fills the form", neutral=True)
         for each in [*self._lines.values(), *(line for group in self._groups.values() for line in group.lines)]:
             each.say(self._verdicts.get(each.key))
-        unread = untaken and not self._verdicts["image"].good
         if unread or self._unread:
             notice = self.query_one("#left-out", Static)
             notice.display = self._unread = unread

@@ -282,9 +282,14 @@ async def test_a_line_that_comes_key_by_key_is_taken_at_enter_and_not_before(das
     async with dashboard(120, 40) as driver:
         await driver.press("n")
         await driver.shows("Run a container", "needed")
-        await driver.type(f"docker run -d --name typed {SMALL}")
-        await driver.shows("Enter fills the form with it")
         field = driver.app.screen.query_one("#image")
+        await driver.type("docker run -d --name")
+        await driver.shows("Enter fills the form")
+        assert "✗" not in driver.text, "what has no end yet is no mistake"
+        await driver.press("enter")
+        await driver.shows("✗ flag needs an argument: --name", "1 problem")
+        await driver.type(f" typed {SMALL}")
+        await driver.until(lambda: "✗" not in driver.text, "it is typed on")
         assert field.value == f"docker run -d --name typed {SMALL}"
         await driver.press("space", "backslash", "enter")  # as of a paste of two lines, without its brackets
         await driver.type("sleep 5")
