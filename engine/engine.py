@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from engine.containers.meter import Meter
     from engine.containers.records import Record
     from engine.runtime.attachment import Attachment
+    from engine.runtime.forkserver import ForkServer
 
     T = TypeVar("T")
 
@@ -67,6 +68,7 @@ class Engine:
         self._call = self._gait.call
         self._database = Database(settings.database)
         self._meter: Meter | None = None  # made when it is first asked for
+        self._forks: ForkServer | None = None  # of an engine that lasts
         self.notices: list[str] = []  # for the user: what is lost or damaged, each once, as it is found out
 
     @classmethod
@@ -80,6 +82,10 @@ class Engine:
     async def __aenter__(self) -> Self:
         self._gait.begin()
         await self._call(_prepare, self.settings)
+        if self._gait.threads:
+            from engine.runtime.forkserver import ForkServer
+
+            self._forks = ForkServer()
         if self._mend:
             _, self.notices = await self._reconcile()
         return self
@@ -88,6 +94,8 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._gait.end()
+        if self._forks:
+            self._forks.close()
         if self._meter:
             self._meter.close()
         self._database.close()
@@ -252,13 +260,16 @@ class Engine:
         """
         from engine.containers import lifecycle
 
-        return await self._on(container, self._then_view(lifecycle.start))
+        return await self._on(container, self._then_view(lifecycle.start, forks=self._forks))
 
     async def start_attached(self, container: str) -> Attachment:
         """Start a container with its stdio in the caller's hands from the first byte. Raises as `start`."""
         from engine.containers import lifecycle
 
-        return await self._on(container, lambda record: lifecycle.start_attached(self.settings, self._database, record))
+        return await self._on(
+            container,
+            lambda record: lifecycle.start_attached(self.settings, self._database, record, forks=self._forks),
+        )
 
     async def due_at_boot(self) -> list[Container]:
         """The containers that a machine which has come up starts, oldest first: those whose policy is `always`, and of
@@ -308,7 +319,7 @@ class Engine:
         """Stop a container, as `stop` does, if it runs, and start it."""
         from engine.containers import lifecycle
 
-        return await self._on(container, self._then_view(lifecycle.restart, grace, signal))
+        return await self._on(container, self._then_view(lifecycle.restart, grace, signal, forks=self._forks))
 
     async def kill(self, container: str, signal: str = "SIGKILL") -> Container:
         """Send a signal to a container's init. Raises Conflict if it does not run, InvalidInput (signal)."""
@@ -659,9 +670,9 @@ class Engine:
     def _view(self, record: Record) -> Container:
         return view.one(self.settings, self._database, record)
 
-    def _then_view(self, step: Callable[..., None], *arguments: Any) -> Callable[[Record], Container]:
+    def _then_view(self, step: Callable[..., None], *arguments: Any, **named: Any) -> Callable[[Record], Container]:
         def act(record: Record) -> Container:
-            step(self.settings, self._database, record, *arguments)
+            step(self.settings, self._database, record, *arguments, **named)
             return self._view(record)
 
         return act
@@ -670,7 +681,7 @@ class Engine:
         from engine.runtime import launch
 
         # while the monitor's interpreter comes up, ours imports what a start needs
-        with launch.begin(self.settings, os.urandom(32).hex()) as waiting:
+        with launch.begin(self.settings, os.urandom(32).hex(), self._forks) as waiting:
             from engine.containers import lifecycle
 
             return lifecycle.run(self.settings, self._database, options, getattr(lifecycle, how), waiting)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from engine.runtime.attachment import Attachment
+    from engine.runtime.forkserver import ForkServer
     from engine.runtime.spawn import Waiting
 
     Started = TypeVar("Started")
@@ -115,17 +116,18 @@ def start(
     record: Record,
     reserved: tuple[PortMapping, ...] | None = None,
     waiting: Waiting | None = None,
+    forks: ForkServer | None = None,
 ) -> None:
     """Start a container in the background. One that runs is left as it is.
 
     `reserved`: the host ports that were set aside for it by `reserve_ports`; None to do so now. `waiting`: the monitor
-    that was begun for it; None to do so now.
+    that was begun for it; None to do so now, by `forks` if the engine lasts.
     Raises PortTaken, NetworkError, RuntimeFailure, CommandNotFound, CommandNotExecutable.
     """
     with lock(settings, "container", record.id) as held:
         if _started(settings, record):
             return
-        with _ready_to_launch(settings, database, record, reserved, waiting) as monitor:
+        with _ready_to_launch(settings, database, record, reserved, waiting, forks) as monitor:
             launch.start(settings, record.id, monitor, held=held.fileno())
 
 
@@ -135,6 +137,7 @@ def start_attached(
     record: Record,
     reserved: tuple[PortMapping, ...] | None = None,
     waiting: Waiting | None = None,
+    forks: ForkServer | None = None,
 ) -> Attachment:
     """Start a container with its output (and input, if it was created interactive) in the caller's hands from the first
     byte. Raises as `start`, and Conflict if it runs already."""
@@ -143,7 +146,7 @@ def start_attached(
             raise Conflict(
                 f"container {record.name} is already running", hint=f"`pilothouse attach {record.name}` joins it"
             )
-        with _ready_to_launch(settings, database, record, reserved, waiting) as monitor:
+        with _ready_to_launch(settings, database, record, reserved, waiting, forks) as monitor:
             stdin = record.options.interactive
             return launch.start_attached(settings, record.id, monitor, stdin=stdin, held=held.fileno())
 
@@ -317,12 +320,13 @@ def _ready_to_launch(
     record: Record,
     reserved: tuple[PortMapping, ...] | None,
     waiting: Waiting | None,
+    forks: ForkServer | None,
 ) -> Iterator[Waiting]:
     """The monitor, network, ports and bundle of a container about to start; all undone if the start fails."""
     if records.again(database, record).removing:
         raise Conflict(f"container {record.name} is being removed", hint="create it again")
     with ExitStack() as undo:
-        monitor = waiting or undo.enter_context(launch.begin(settings, record.id))
+        monitor = waiting or undo.enter_context(launch.begin(settings, record.id, forks))
         if reserved is None:
             disconnect(settings, database, record.id)  # what an earlier run may have left
         undo.callback(disconnect, settings, database, record.id)
@@ -354,13 +358,18 @@ def disconnect(settings: Settings, database: Database, container_id: str) -> Non
 
 
 def restart(
-    settings: Settings, database: Database, record: Record, grace: float | None = None, signal_name: str = ""
+    settings: Settings,
+    database: Database,
+    record: Record,
+    grace: float | None = None,
+    signal_name: str = "",
+    forks: ForkServer | None = None,
 ) -> None:
     """Stop a container as `stop` does if it runs, and start it. `--rm` does not apply in between."""
     if _started(settings, record):
         end(settings, record, grace, signal_name)
         emit(settings, record, "stop")
-    start(settings, database, record)
+    start(settings, database, record, forks=forks)
     emit(settings, record, "restart")
 
 

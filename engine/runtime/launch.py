@@ -12,6 +12,7 @@ from engine.runtime.attachment import Attachment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from engine.runtime.forkserver import ForkServer
     from engine.settings import Settings
 
 _SIGKILL = 9
@@ -27,12 +28,12 @@ class Started:
         self.pid, self.start_time, self.tty = pid, start_time, tty
 
 
-def begin(settings: Settings, container_id: str) -> spawn.Waiting:
+def begin(settings: Settings, container_id: str, forks: ForkServer | None = None) -> spawn.Waiting:
     """Start a monitor that waits for `start` or `start_attached`, while its container is made ready, or created.
 
-    Raises RuntimeFailure, PermissionNeeded.
+    `forks`: of an engine that lasts. Raises RuntimeFailure, PermissionNeeded.
     """
-    return spawn.Waiting(container_id, os.fspath(settings.container_dir(container_id)))
+    return spawn.Waiting(container_id, os.fspath(settings.container_dir(container_id)), forks)
 
 
 def start(settings: Settings, container_id: str, waiting: spawn.Waiting | None = None, *, held: int = -1) -> Started:

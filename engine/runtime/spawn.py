@@ -17,11 +17,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from engine.runtime.forkserver import ForkServer
+
 # The fork makes the monitor nobody's child: an engine that lives on need not reap it. The standard library comes first
 # in the path: nothing beside our package may shadow it.
 _BOOTSTRAP = (
-    "import posix; posix.fork() and posix._exit(0); "
-    "import sys; sys.path.append({!r}); from engine.runtime.monitor import main; main()"
+    "import posix; posix.fork() and posix._exit(0); import sys; sys.path.append({!r}); from {} import main; main()"
 )
 
 
@@ -32,15 +33,21 @@ class Waiting:
     for its bundle; closed without one, it ends by itself.
     """
 
-    def __init__(self, container_id: str, container_dir: str) -> None:
-        """The container need not exist yet. Raises RuntimeFailure (stage "monitor"), PermissionNeeded."""
+    def __init__(self, container_id: str, container_dir: str, forks: ForkServer | None = None) -> None:
+        """The container need not exist yet. `forks`: of an engine that lasts, which saves the interpreter.
+
+        Raises RuntimeFailure (stage "monitor"), PermissionNeeded.
+        """
         self.container_id = container_id
         self.connection, theirs = protocol.pair()
         self._words = _memory_file("words", b"")
         self._forking = 0
         self._is_given = False
         try:
-            self._forking = _execute(container_dir, theirs.fileno(), self._words)
+            if forks is not None:
+                forks.fork(container_dir, theirs.fileno(), self._words)
+            else:
+                self._forking = execute("engine.runtime.monitor", container_dir, theirs.fileno(), self._words)
         except BaseException:
             self.close()
             raise
@@ -95,8 +102,12 @@ class Waiting:
             self._forking = 0
 
 
-def _execute(container_dir: str, connection: int, words: int) -> int:
-    """Start the interpreter; the process that forks it, which is the caller's to reap."""
+def execute(module: str, name: str, connection: int, words: int = -1) -> int:
+    """Start an interpreter that runs `main` of a module, with `connection` at CONNECTION and `words` at stderr.
+
+    `name` is for whoever reads the list of processes. Returns the process that forks the interpreter, which is
+    the caller's to reap. Raises RuntimeFailure (stage "monitor"), PermissionNeeded.
+    """
     directory = -1
     try:
         executable, directory = _unwritable_interpreter()
@@ -104,12 +115,12 @@ def _execute(container_dir: str, connection: int, words: int) -> int:
         high = max(connection, words, directory) + 1  # out of the way of the number it gets
         return os.posix_spawn(
             executable,
-            [sys.executable, "-I", "-S", "-c", _BOOTSTRAP.format(package), container_dir],
+            [sys.executable, "-I", "-S", "-c", _BOOTSTRAP.format(package, module), name],
             {"PATH": os.defpath, "LANG": "C.UTF-8"},
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, connection, high),
-                (os.POSIX_SPAWN_DUP2, words, 2),
                 (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDWR, 0),
+                (os.POSIX_SPAWN_DUP2, words if words >= 0 else 0, 2),
                 (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_RDWR, 0),
                 (os.POSIX_SPAWN_DUP2, high, CONNECTION),
                 (os.POSIX_SPAWN_CLOSE, high),

@@ -7,11 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+from engine.engine import Engine
+from engine.models import RunOptions
+from engine.settings import Settings
 from tests.bench import dashboard
-from tests.bench.peers import BUSYBOX, Peer
+from tests.bench.peers import BUSYBOX, Peer, settings_of
 from tests.bench.table import OWN, Table
 
 RUNNING = 20
+SERVER, PLACE = b"engine.runtime.forkserver", "----"  # and the word that stands for a container's directory
 BESIDE = {OWN: b"engine.runtime.monitor", "docker": b"containerd-shim", "podman": b"conmon"}
 
 
@@ -37,6 +41,21 @@ def memory(table: Table, everyone: list[Peer]) -> None:
             process.communicate(b"\n")
     what = f"memory beside a container, {RUNNING} running (PSS)"
     table.add(what, figures, unit="MB", goal={"docker": 0.7}, floors={"bare interpreter": floor})
+    figures[OWN] = asyncio.run(_by_one_engine(settings_of(everyone[0])))
+    table.add("  the same, started by one open engine", figures, unit="MB", goal={"docker": 0.7})
+
+
+async def _by_one_engine(settings: Settings) -> float:
+    """Megabytes beside each, with its share of the process that their monitors were forked from."""
+    async with Engine.open(settings) as engine:
+        options = RunOptions(image=BUSYBOX, command=("sleep", "600"), detach=True)
+        names = [(await engine.run(options)).id for _ in range(RUNNING)]
+        try:
+            total = sum(_beside(BESIDE[OWN], name) + _beside(SERVER, name) for name in names)
+            return (total + _beside(SERVER, PLACE)) / RUNNING
+        finally:
+            for name in names:
+                await engine.remove(name, force=True)
 
 
 def idle(table: Table, everyone: list[Peer]) -> None:
