@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from engine.containers import lifecycle
 from engine.frozen import dataclass
 from engine.images import blobs, durability, snapshots
 from engine.linux import mounts
-from engine.runtime import cgroups
+from engine.runtime import cgroups, statefile
 from engine.runtime.cgroup_mounts import host_mounts
 from engine.runtime.status import status
-from engine.state.locks import left_behind
+from engine.state.locks import left_behind, lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def traces(settings: Settings, database: Database) -> list[Trace]:
         *_mounts(settings, live),
         *_cgroups(settings, live),
         *_network(database, live),
-        *_containers(settings, known),
+        *_containers(settings, database, known),
         *_store(settings, database),
         *(
             Trace(f"lock {kind}/{name}", "its holder was killed, or is at work")
@@ -91,14 +92,36 @@ def _network(database: Database, live: set[str]) -> Iterator[Trace]:
                 yield Trace(f"{word} of container {row[0][:12]}", "it does not run")
 
 
-def _containers(settings: Settings, known: set[str]) -> Iterator[Trace]:
+def _containers(settings: Settings, database: Database, known: set[str]) -> Iterator[Trace]:
     for name in sorted(_names(settings.containers) - known):
         live, problem = status(settings, name).live, "no container has this ID"
         if live:
             problem = "it runs, and the database does not know it"
-        yield Trace(f"directory {settings.container_dir(name)}", problem, holds_data=True)
+        subject = f"directory {settings.container_dir(name)}"
+        if live or not _never_ran(settings, name):
+            yield Trace(subject, problem, holds_data=True)
+        else:
+            yield Trace(subject, problem, _forgetting(settings, database, name))
     for name in sorted(name for name in _names(settings.run) - known if len(name) == ID_LENGTH):
         yield Trace(f"directory {settings.run_dir(name)}", "no container has this ID")
+
+
+def _never_ran(settings: Settings, container_id: str) -> bool:
+    """A power cut between the directories of a new container and its row leaves them so: with nothing to lose."""
+    directory = settings.container_dir(container_id)
+    return (
+        not _names(directory / "upper") and not _names(directory / "log") and not (directory / statefile.NAME).exists()
+    )
+
+
+def _forgetting(settings: Settings, database: Database, container_id: str) -> Callable[[], None]:
+    def forget() -> None:
+        with lock(settings, "container", container_id):  # whoever is making it has its row by then
+            row = database.query("SELECT 1 FROM containers WHERE id = ?", (container_id,))
+            if not row and _never_ran(settings, container_id):
+                lifecycle.remove_directories(settings, container_id)
+
+    return forget
 
 
 def _store(settings: Settings, database: Database) -> Iterator[Trace]:

@@ -305,11 +305,13 @@ def test_what_has_no_owner_goes_unless_it_may_hold_data(settings: Settings, pilo
     (settings.containers / stray / "upper" / "file").write_bytes(b"precious")
     (settings.containers / ("e" * 64) / "rootfs").mkdir(parents=True)
     subprocess.run(["mount", "-t", "tmpfs", "x", settings.containers / ("e" * 64) / "rootfs"], check=True)
+    for name in ("upper", "log"):  # as a power cut leaves a container that was just being made
+        (settings.containers / ("d" * 64) / name).mkdir(parents=True)
     (settings.snapshots / "unknown" / "fs").mkdir(parents=True)
     (settings.volumes / "lost" / "_data").mkdir(parents=True)
     settings.root.chmod(0o755)
     for path in settings.containers.glob("*"):
-        if path.name not in (stray, "e" * 64):
+        if path.name not in (stray, "e" * 64, "d" * 64):
             web = path
     created = pilothouse("create", "--name", "hollow", SMALL, "true").stdout.decode().strip()
     (settings.container_dir(created) / "upper").rmdir()
@@ -320,6 +322,7 @@ def test_what_has_no_owner_goes_unless_it_may_hold_data(settings: Settings, pilo
     for words in (
         f"cgroup {settings.cgroup_parent}/{stray}: belongs to no running container (to be removed)",
         f"directory {settings.containers / stray}: no container has this ID (it may hold data: look, and remove it",
+        f"directory {settings.containers / ('d' * 64)}: no container has this ID (to be removed)",
         "/rootfs: belongs to no running container (to be removed)",
         "volume gone: its files are gone (made anew, empty)",
         "volume lost: the database does not know it (entered again)",
@@ -334,6 +337,7 @@ def test_what_has_no_owner_goes_unless_it_may_hold_data(settings: Settings, pilo
     assert "volume lost" in mended.stdout.decode()
     assert (settings.containers / stray / "upper" / "file").read_bytes() == b"precious"
     assert not (settings.snapshots / "unknown").exists()
+    assert not (settings.containers / ("d" * 64)).exists()
     assert pilothouse("start", "-a", "hollow").returncode == 0
     assert pilothouse("ps", "-q").stdout.decode().strip() == web.name[:12]
     for path in settings.containers.glob("[ef]" * 64):
