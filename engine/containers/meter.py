@@ -25,7 +25,7 @@ KEPT_OPEN = 60  # containers; each costs up to nine descriptors of the 1,024 tha
 class _Watched:
     """A running container whose cgroup is read again and again."""
 
-    __slots__ = ("gauge", "last", "pid", "process", "received", "sent")
+    __slots__ = ("gauge", "last", "pid", "process", "received", "seen", "sent")
 
     def __init__(self, settings: Settings, container_id: str, pid: int, start_time: int) -> None:
         self.process = processes.open_process(pid, start_time)
@@ -33,6 +33,7 @@ class _Watched:
         self.gauge = Gauge(f"{settings.cgroup_parent}/{container_id}")
         self.received = self.sent = 0
         self.last: Stats | None = None
+        self.seen = 0  # at which of the meter's changes it was read last
 
     def close(self) -> None:
         self.gauge.close()
@@ -74,14 +75,15 @@ class Meter:
         self._settings, self._database = settings, database
         self._watched: dict[str, _Watched] = {}  # the longest not asked for first
         self._all = Gauge(settings.cgroup_parent)  # of the cgroup that all of them are in
+        self._changes = 0  # how often that was seen to have changed
         self._turn = threading.Lock()
 
     def read(self, containers: Iterable[str]) -> list[Stats]:
         """One reading for each of the containers that runs; the others are left out."""
         with self._turn:
             self._drop_ended()
-            at_rest = self._at_rest()
-            readings = [reading for name in containers if (reading := self._one(name, at_rest)) is not None]
+            self._changes += not self._at_rest()
+            readings = [reading for name in containers if (reading := self._one(name)) is not None]
             for surplus in list(self._watched)[: max(0, len(self._watched) - KEPT_OPEN)]:
                 self._watched.pop(surplus).close()
             return readings
@@ -118,7 +120,7 @@ class Meter:
         for process, _ in ended.poll(0):
             self._watched.pop(keys[process]).close()
 
-    def _one(self, name: str, at_rest: bool) -> Stats | None:
+    def _one(self, name: str) -> Stats | None:
         try:
             container_id = name if len(name) == 64 else records.find(self._database, name).id
         except NotFound:
@@ -126,10 +128,11 @@ class Meter:
         watched = self._watched.pop(container_id, None) or self._watch(container_id)
         if watched is None:
             return None
-        if at_rest and watched.last is not None:
+        if watched.seen == self._changes and watched.last is not None:  # not: at rest since a call for others only
             reading: Stats | None = replace(watched.last, time=time.monotonic())
         else:
             reading = watched.read(container_id)
+            watched.seen = self._changes
         if reading is None:
             watched.close()
         else:

@@ -63,6 +63,27 @@ async def test_while_all_are_at_rest_only_the_cgroup_they_are_in_is_read(
         assert time.monotonic() < deadline, "what one container uses is not seen"
 
 
+async def test_what_a_container_used_while_others_were_asked_for_is_seen_when_all_are_at_rest_again(
+    engine: Engine, image: Image
+):
+    work = "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done"
+    quiet = (await engine.run(options("quiet", IDLE))).id
+    works = (await engine.run(options("works", ("sh", "-c", f"trap '{work}' USR1; {IDLE[-1]}")))).id
+    deadline = time.monotonic() + 20
+    while (await engine.stats([works]))[0].pids < 2:
+        assert time.monotonic() < deadline, "it does not come to wait for a signal"
+    before = {each.container_id: each.cpu_seconds for each in await engine.stats([quiet, works])}
+    await engine.kill("works", "SIGUSR1")
+    with Gauge(f"{engine.settings.cgroup_parent}/{works}") as own:
+        at_rest = False
+        while not at_rest or own.read()[0]["cpu_seconds"] < before[works] + 0.05:
+            assert time.monotonic() < deadline, "it does not work, or not come to rest"
+            await engine.stats([quiet])
+            at_rest = not own.read()[1]
+    readings = [{each.container_id: each for each in await engine.stats([quiet, works])} for _ in range(2)]
+    assert readings[-1][works].cpu_seconds > before[works] + 0.05
+
+
 async def test_what_was_kept_open_is_closed_with_the_engine(engine: Engine, image: Image):
     await engine.run(options("web", IDLE))
     async with Engine(engine.settings) as other:
