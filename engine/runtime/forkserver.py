@@ -36,26 +36,29 @@ class ForkServer:
         rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, given)]
         with self._turn:
             for last in (False, True):
-                requests = self._requests or self._begin(container_dir)
+                requests = self._requests or self._begin(container_dir, words)
                 try:
                     requests.sendmsg([os.fsencode(container_dir)], rights, _socket.MSG_NOSIGNAL)
                     return
                 except OSError as error:  # it was killed: another one takes over
                     self._end()
                     if last:
-                        raise RuntimeFailure(f"cannot start a monitor: {error}", stage="monitor") from error
+                        from engine.runtime.spawn import last_words
+
+                        hint = last_words(words)
+                        raise RuntimeFailure(f"cannot start a monitor: {error}", stage="monitor", hint=hint) from error
 
     def close(self) -> None:
         with self._turn:
             self._end()
 
-    def _begin(self, container_dir: str) -> _socket.socket:
+    def _begin(self, container_dir: str, words: int) -> _socket.socket:
         from engine.runtime import protocol, spawn
 
         ours, theirs = protocol.pair()
         try:
             room = "-" * len(os.fsencode(container_dir))  # all directories of one root are as long
-            forking = spawn.execute("engine.runtime.forkserver", room, theirs.fileno())
+            forking = spawn.execute("engine.runtime.forkserver", room, theirs.fileno(), words)
         except BaseException:
             ours.close()
             raise
@@ -73,24 +76,28 @@ class ForkServer:
 
 def main() -> None:
     """The server. Descriptor 3: the connection to the engine, over which come a container's directory and the two
-    descriptors of a monitor (`engine.runtime.monitor.main`)."""
-    from engine.runtime import health, monitor  # health: what each would import later by itself
+    descriptors of a monitor (`engine.runtime.monitor.main`). Until it has come up it has the words of the first one."""
+    from engine.runtime import cgroup_delegation, health, monitor
 
-    del health
+    del cgroup_delegation, health  # what each would import later by itself
     processes.prctl(processes.PR_SET_DUMPABLE, 0)
     processes.set_name("pilothouse-fork")
     for number in (SIGHUP, SIGINT, SIGCHLD):  # SIGCHLD: whoever ends is nobody's zombie
         signal(number, SIG_IGN)
     room = _room_for_name()
     gc.freeze()  # no collection shall write to what is shared
+    os.dup2(0, 2)
     requests = _socket.socket(fileno=3)
     while True:
         name, ancillary, _, _ = requests.recvmsg(4096, _socket.CMSG_SPACE(2 * 4), _socket.MSG_CMSG_CLOEXEC)
         if not ancillary:
             return
         connection, words = memoryview(ancillary[0][2]).cast("i")
-        if os.fork() == 0:
-            break
+        try:
+            if os.fork() == 0:
+                break
+        except OSError as error:  # EAGAIN, ENOMEM: whoever asked reads why, and those who ask next may have more luck
+            os.write(words, f"cannot fork: {error.strerror}\n".encode())
         os.close(connection)
         os.close(words)
     requests.close()

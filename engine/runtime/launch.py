@@ -97,7 +97,7 @@ def _launch(
         except RuntimeFailure as error:
             connection.close()
             if error.stage == "monitor":
-                error.hint = error.hint or _last_words(bundle.run_dir) or waiting.last_words()
+                error.hint = error.hint or waiting.last_words() or _last_words(bundle.run_dir)
                 clear(settings, container_id)
             raise
         except BaseException:  # ctrl-C: it may have the bundle already, or not

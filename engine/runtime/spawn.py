@@ -87,8 +87,7 @@ class Waiting:
 
     def last_words(self) -> str:
         """What it said before it had a log of its own, for an error nobody foresaw."""
-        lines = os.pread(self._words, 64 << 10, 0).decode(errors="replace").splitlines()
-        return lines[-1] if lines else ""
+        return last_words(self._words)
 
     def close(self) -> None:
         """Without a bundle it ends now. Safe to repeat."""
@@ -102,7 +101,13 @@ class Waiting:
             self._forking = 0
 
 
-def execute(module: str, name: str, connection: int, words: int = -1) -> int:
+def last_words(words: int) -> str:
+    """The last line of what was written to the file that a process had as its stderr."""
+    lines = os.pread(words, 64 << 10, 0).decode(errors="replace").splitlines()
+    return lines[-1] if lines else ""
+
+
+def execute(module: str, name: str, connection: int, words: int) -> int:
     """Start an interpreter that runs `main` of a module, with `connection` at CONNECTION and `words` at stderr.
 
     `name` is for whoever reads the list of processes. Returns the process that forks the interpreter, which is
@@ -119,8 +124,8 @@ def execute(module: str, name: str, connection: int, words: int = -1) -> int:
             {"PATH": os.defpath, "LANG": "C.UTF-8"},
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, connection, high),
+                (os.POSIX_SPAWN_DUP2, words, 2),
                 (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDWR, 0),
-                (os.POSIX_SPAWN_DUP2, words if words >= 0 else 0, 2),
                 (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_RDWR, 0),
                 (os.POSIX_SPAWN_DUP2, high, CONNECTION),
                 (os.POSIX_SPAWN_CLOSE, high),

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from engine.engine import Engine
-from engine.errors import CommandNotFound
+from engine.errors import CommandNotFound, RuntimeFailure
 from engine.linux import processes
 from engine.models import Image, RunOptions, State
+from engine.runtime import cgroups, spawn
 from engine.runtime.forkserver import ForkServer
 from engine.runtime.spawn import Waiting
 from engine.runtime.status import read_state
@@ -38,6 +43,12 @@ def descriptors(pid: int) -> list[str]:
         target = str(entry.readlink())
         found.append(f"{entry.name} {target.split('[')[0].rpartition('/')[2]}")
     return sorted(found)
+
+
+def connections() -> int:
+    """How many sockets and files in memory this process has open."""
+    targets = [str(entry.readlink()) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
+    return sum(target.startswith(("socket:", "/memfd:")) for target in targets)
 
 
 def wait_for_end(pid: int) -> None:
@@ -102,6 +113,55 @@ async def test_a_server_that_was_killed_is_replaced(engine: Engine, image: Image
     second = await engine.run(options("second"))
     assert parent(monitor(engine.settings, second.id)) != server
     assert (await engine.container("first")).state is State.RUNNING
+
+
+async def test_a_server_that_may_not_fork_tells_why_and_goes_on(engine: Engine, image: Image):
+    first = await engine.run(options("first"))
+    server = parent(monitor(engine.settings, first.id))
+    path = f"{engine.settings.cgroup_parent}/crowded"
+    crowded = cgroups.create(path, {"pids": {"limit": 1}})
+    try:
+        cgroups.add(crowded, server)
+        with pytest.raises(RuntimeFailure) as failed:
+            await engine.run(options("second"))
+        assert failed.value.hint == "cannot fork: Resource temporarily unavailable"
+        cgroups.add(engine.settings.cgroup_parent, server)
+    finally:
+        cgroups.remove(path)
+    third = await engine.run(options("third"))
+    assert parent(monitor(engine.settings, third.id)) == server
+
+
+async def test_a_server_that_does_not_come_up_tells_why(engine: Engine, image: Image, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(spawn, "_BOOTSTRAP", spawn._BOOTSTRAP.replace("main()", "raise SystemExit('no memory')"))
+    with pytest.raises(RuntimeFailure) as failed:
+        await engine.run(options("web"))
+    assert failed.value.hint == "no memory"
+
+
+async def test_several_that_are_started_at_once_come_from_one_server_and_leave_nothing_open(
+    engine: Engine, image: Image
+):
+    before = connections()
+    made = await asyncio.gather(*(engine.run(options(f"web{number}", ("sleep", "100"))) for number in range(6)))
+    assert len({parent(monitor(engine.settings, one.id)) for one in made}) == 1
+    assert connections() == before + 1, "the one to the server"
+
+
+async def test_a_start_that_is_under_way_when_the_engine_is_closed_is_finished(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    begun = threading.Event()
+    fork = ForkServer.fork
+    monkeypatch.setattr(ForkServer, "fork", lambda *arguments: (begun.set(), fork(*arguments)))
+    async with Engine(settings) as engine:
+        await engine.add_host_image("localhost/small:1")
+        await engine.create(options("web"))
+        starting = asyncio.ensure_future(engine.start("web"))
+        await asyncio.to_thread(begun.wait)
+    assert (await starting).state is State.RUNNING
+    async with Engine(settings) as engine:
+        await engine.remove("web", force=True)
 
 
 async def test_a_command_that_is_not_there_is_told_by_a_forked_monitor_too(engine: Engine, image: Image):
