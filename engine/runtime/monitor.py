@@ -1,6 +1,7 @@
 """The monitor: the process beside a container that owns its stdio, log, exit status and restarts.
 
-Started by engine.runtime.spawn as a fresh interpreter, or forked by engine.runtime.forkserver. One thread, one loop; memory matters, imports are few.
+Started by engine.runtime.spawn as a fresh interpreter, or forked by engine.runtime.forkserver. One thread, one loop;
+memory matters, imports are few.
 """
 
 from __future__ import annotations
