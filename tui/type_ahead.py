@@ -13,11 +13,11 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from textual.events import Key, MouseEvent
+from textual.events import Key, MouseDown, MouseUp
 from textual.worker import WorkerError
 
 if TYPE_CHECKING:
-    from textual.events import MouseDown, MouseUp, Paste
+    from textual.events import Paste
     from textual.screen import Screen
     from textual.worker import Worker
 
@@ -67,8 +67,9 @@ class TypeAhead:
             await self._opened()
             while self._waiting:
                 key, seen = self._waiting.popleft()
-                if isinstance(key, MouseEvent) and self._app.screen is not seen:
-                    continue  # what was clicked on is not what is there now
+                if isinstance(key, MouseDown) and self._app.screen is not seen:
+                    self._app.screen.suppress_click()  # what it was on is not what is there now, where its end comes
+                    continue
                 if await self._handled(key):
                     await self._settled()
                     await self._opened()
@@ -99,7 +100,9 @@ class TypeAhead:
         finally:
             self._opening = None
         if self._app.screen is self._opened_from:
-            self._waiting.clear()
+            # but for the end of a press: whatever has heard of its beginning waits for it
+            self._waiting = deque(each for each in self._waiting if isinstance(each[0], MouseUp))
+            self._app.screen.suppress_click()
         else:
             await self._settled()
 

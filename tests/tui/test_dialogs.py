@@ -312,6 +312,28 @@ async def test_a_click_on_what_a_key_has_covered_meanwhile_is_for_nothing(dashbo
         assert "enter keep" in driver.text
 
 
+async def test_a_press_that_was_for_nothing_is_no_click_either_where_its_button_is_released(
+    dashboard: Open, engine: Engine, image: Image
+):
+    for name in ("one", "two"):
+        await engine.run(sleeper(name))
+    async with dashboard() as driver:
+        await driver.shows("one", "two")
+        table = driver.app.dashboard.containers.table
+        y = next(y for y, line in enumerate(driver.text.splitlines()) if "● one" in line)
+        click_at(driver, 8, y)
+        await driver.until(lambda: table.cursor_key == table.rows[1].key, "a row was clicked on")
+        await driver.press("k", "T")
+        await driver.shows("enter keep")
+        driver.app.post_message(events.Key("escape", None))
+        driver.app.post_message(events.MouseDown(None, 8, y, 0, 0, 1, False, False, False, 8, y))
+        await driver.until(lambda: driver.app.screen is driver.app.dashboard, "the dialog is closed")
+        await driver.until(lambda: not driver.app._type_ahead._busy(), "all was handled")
+        driver.app.post_message(events.MouseUp(None, 8, y, 0, 0, 1, False, False, False, 8, y))
+        await driver.pilot.pause()
+        assert table.cursor_key == table.rows[0].key
+
+
 async def test_what_is_longer_than_its_field_is_still_read(dashboard: Open, engine: Engine, image: Image):
     words = "echo first; echo second; echo third; echo fourth; echo fifth"
     await engine.run(RunOptions("localhost/small:1", ("sh", "-c", words), name="chatty", detach=True))
