@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import time
 from _collections import deque
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
 INPUT_BYTES = 256 << 10  # waiting to be read by the process; more holds up the client
 FLUSH_SECONDS = 0.2  # an unfinished line is logged after a pause of this length
 # Who writes line by line, without a pause, would wake us for each. Left alone for this long it fills its pipe instead:
-# 1.4 times as many lines a second captured, with half the CPU time.
+# 1.4 times as many lines a second captured, with half the CPU time. In a wider pipe it need not wait meanwhile: another
+# 1.4 times. Not for everyone, since what all pipes of a user may hold together is limited (pipe(7), pipe-user-pages).
 DRAINED_CHUNKS = 256  # at the end of a process; more than a pipe holds comes from another one that goes on writing
 SIP_BYTES, SIP_SECONDS, REST_SECONDS = 16 << 10, 0.001, 0.0002
+WIDE_BYTES = 256 << 10
 
 _STREAM = {protocol.STDOUT: "stdout", protocol.STDERR: "stderr"}
 
@@ -46,6 +49,7 @@ class Session:
         self._end_of_input = False
         self._held = False
         self._copied = -1, 0.0  # from which descriptor the last chunk was taken, and when
+        self._widened: set[int] = set()
         self.tty = tty
         self.clients: list[Follower] = []
         self.input_closed: Callable[[], None] | None = None  # called once when stdin has been closed
@@ -139,9 +143,18 @@ class Session:
         now = time.monotonic()
         last, when = self._copied
         if fd == last and now - when < SIP_SECONDS:
+            if fd not in self._widened:
+                self._widen(fd)
             time.sleep(REST_SECONDS)
             now = time.monotonic()
         self._copied = fd, now
+
+    def _widen(self, fd: int) -> None:
+        self._widened.add(fd)
+        try:
+            fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, WIDE_BYTES)
+        except OSError:
+            return  # EPERM: the host allows no more, and the pipe serves as it is
 
     def _balance(self) -> None:
         """Stop reading while a client is full, so that the writer waits; go on when none is."""
@@ -154,6 +167,7 @@ class Session:
         if fd == self._input_fd:
             self._input_fd = -1
         self._loop.ignore(fd)
+        self._widened.discard(fd)
         del self._outputs[fd]
         os.close(fd)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ import pytest
 from engine.errors import Conflict, RuntimeFailure
 from engine.linux import processes
 from engine.runtime import cgroups, control, launch, restart
+from engine.runtime.session import WIDE_BYTES
 from engine.state.events import EventReader
 from tests.engine.runtime.conftest import Containers, eventually, finish, frames, is_exit_of_orphan, read_until
 
@@ -44,6 +46,21 @@ def test_the_exit_code_of_an_adopted_container_is_known(containers: Containers) 
     control.kill(containers.settings, container, signal.SIGTERM, by_user=True)  # adopts it first
     assert control.wait(containers.settings, container) == containers.state(container)["exit_code"]
     assert is_exit_of_orphan(containers.settings, container, 33)
+
+
+def test_only_who_floods_gets_a_wider_pipe(containers: Containers) -> None:
+    quiet = containers.started(["sh", "-c", "echo once; sleep 60"])
+    flooding = containers.started(["sh", "-c", "while :; do echo line; done"])
+
+    def width(container: str) -> int:
+        fd = os.open(containers.settings.run_dir(container) / "stdout", os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            return fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ)
+        finally:
+            os.close(fd)
+
+    eventually(lambda: width(flooding) == WIDE_BYTES)
+    assert width(quiet) < WIDE_BYTES
 
 
 def test_nobody_who_writes_gets_a_broken_pipe_when_the_monitor_is_killed(containers: Containers) -> None:
