@@ -1,11 +1,18 @@
-"""The terminal's driver: Textual's, which also ends when the terminal is lost while it is written to."""
+"""The terminal's driver: Textual's, which hears Escape at once, and ends when the terminal is lost."""
 
 from __future__ import annotations
 
+import os
+import selectors
+from codecs import getincrementaldecoder
 from collections.abc import Callable
 from typing import IO, Any
 
 from textual.drivers.linux_driver import LinuxDriver
+
+from tui import keyboard
+
+LOOK = 0.1  # seconds after which the thread that reads looks whether it shall end
 
 
 class Outlet:
@@ -43,6 +50,21 @@ class TerminalDriver(LinuxDriver):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._file: Any = Outlet(self._file, self._end)
+
+    def run_input_thread(self) -> None:
+        """Read keys until the driver is told to stop. Textual's looks for a lone Escape ten times a second only."""
+        keys, decode = keyboard.Keyboard(), getincrementaldecoder("utf-8")(errors="replace").decode
+        with selectors.SelectSelector() as selector:
+            selector.register(self.fileno, selectors.EVENT_READ)
+            while not self.exit_event.is_set():
+                if selector.select(keyboard.PATIENCE if keys.waits else LOOK):
+                    read = os.read(self.fileno, 1 << 12)
+                    if not read:
+                        return  # no key will come any more
+                    for event in keys.feed(decode(read)):
+                        self.process_message(event)
+                for event in keys.tick():
+                    self.process_message(event)
 
     def _end(self) -> None:
         """Called by the thread that writes."""

@@ -131,6 +131,27 @@ def test_a_terminal_that_cannot_place_text_is_refused_in_a_sentence(settings: Se
         terminal.close()
 
 
+def test_escape_does_not_wait_for_a_tenth_of_a_second(settings: Settings):
+    terminal = Terminal(settings)
+
+    def took() -> float:
+        """From Escape until the help has gone."""
+        os.write(terminal.master, b"?")
+        terminal.read_until(b"scroll")
+        while select.select([terminal.master], [], [], 0.3)[0]:
+            terminal._read()  # until the help is painted to the end
+        terminal.written, begun = b"", time.monotonic()
+        os.write(terminal.master, b"\x1b")
+        terminal.read_until(b"Welcome aboard")
+        return time.monotonic() - begun
+
+    try:
+        terminal.read_until(b"network")
+        assert min(took() for _ in range(4)) < 0.1
+    finally:
+        terminal.close()
+
+
 def test_ctrl_z_gives_the_shell_its_terminal_and_fg_brings_the_dashboard_back(settings: Settings):
     """In a shell with job control, whose prompt is there while the dashboard is stopped."""
     dashboard = shlex.join(Terminal.COMMAND)
