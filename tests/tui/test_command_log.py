@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
+from textual.worker import WorkerCancelled
 
 from tests.tui.conftest import Open
 from tui import operations
@@ -49,3 +51,24 @@ async def test_only_what_took_long_is_told_in_a_toast_too(dashboard: Open, monke
         monkeypatch.setattr(operations, "LONG", 0.0)
         driver.app.operations.run("pilothouse pull slow", work, done="pulled slow")
         await driver.until(lambda: told == ["pulled slow"], "a toast of the slow one alone")
+
+
+async def test_what_ends_after_the_dashboard_was_closed_leaves_no_timer_behind(dashboard: Open):
+    """asyncio would write on the user's terminal that it was destroyed."""
+    begun, free = asyncio.Event(), asyncio.Event()
+
+    async def slow_to_end(engine: object) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await free.wait()
+
+    async with dashboard() as driver:
+        worker = driver.app.operations.run("pilothouse pull x", slow_to_end, done="pulled x")
+        await begun.wait()
+    free.set()
+    with pytest.raises(WorkerCancelled):
+        await worker.wait()
+    assert driver.last == "cancelled"
+    assert not [task.get_name() for task in asyncio.all_tasks() if "timer" in task.get_name()]
