@@ -450,6 +450,8 @@ class RunForm(Dialog[None]):
         self._check()
 
     def action_copy_line(self) -> None:
+        if self._take_line():
+            return
         self.app.copy(run_line.line_of(self.fields()))
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
@@ -466,6 +468,8 @@ class RunForm(Dialog[None]):
         self._show_more(not self.query_one("#more").display)
 
     def _pull_only(self) -> None:
+        if self._take_line():
+            return
         verdict = self._verdicts.get("image")
         if verdict is not None and not verdict.good:
             self._focus("image")

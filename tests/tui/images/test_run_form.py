@@ -300,6 +300,27 @@ async def test_a_line_that_comes_key_by_key_is_taken_at_enter_and_not_before(das
         assert not driver.world.containers, "Enter took the line, and ran nothing yet"
 
 
+async def test_a_typed_line_is_neither_pulled_nor_copied_as_if_it_were_an_image(dashboard: Open, image: object):
+    async with dashboard(120, 40) as driver:
+        await driver.press("n")
+        await driver.shows("Run a container", "needed")
+        await driver.type(f"docker run -d --name typed {SMALL}")
+        await driver.shows("Enter fills the form")
+        await driver.pilot.click("#pull-only")
+        await driver.shows("Run a container", f"$ pilothouse run -d --name typed {SMALL}")
+        driver.app.screen.query_one("#image").focus()
+        driver.app.screen.query_one("#image").value = ""
+        await driver.type(f"docker run -d --name again {SMALL}")
+        await driver.shows("Enter fills the form")
+        await driver.press("f3")
+        await driver.shows(f"$ pilothouse run -d --name again {SMALL}")
+        assert not driver.app.clipboard
+        await driver.press("f3")
+        await driver.until(lambda: driver.app.clipboard, "the line that is seen is copied")
+        assert driver.app.clipboard == f"pilothouse run -d --name again {SMALL}"
+        assert not any(entry.command for entry in driver.world.log)
+
+
 async def test_a_line_that_is_pasted_right_after_n_waits_for_the_form(dashboard: Open, image: object):
     async with dashboard(100, 40) as driver:
         await driver.shows("No containers.")
