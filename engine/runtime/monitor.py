@@ -314,7 +314,8 @@ class Monitor:
             start.start(self.bundle, self._record)
         except StartFailed as failed:
             self.init = None
-            self.state.update(pid=0, start_time=0, keeper_pid=0, finished=time.time())
+            # not started: since when the run before it went on is no length of a run that never was
+            self.state.update(pid=0, start_time=0, keeper_pid=0, started=0.0, finished=time.time())
             self.state.update(error=failed.message, exit_code=failed.exit_code)
             self._finish(died=True)
             return

@@ -173,6 +173,17 @@ async def test_on_failure_restarts_so_often_and_no_more(engine: Engine) -> None:
     assert await output(engine, "job") == b"once\nonce\nonce"
 
 
+async def test_a_restart_that_fails_is_told_as_no_run(engine: Engine) -> None:
+    removes_itself = 'rm -f "$(command -v sh)"; exit 3'
+    made = await engine.run(shell(removes_itself, name="once", restart=RestartPolicy("always")))
+    assert await engine.wait("once") == 127
+    ends = [event.attributes for event in await engine.past_events(made.id) if event.action == "die"]
+    assert [(end["exitCode"], "ran" in end) for end in ends] == [("3", True), ("127", False)]
+    ended = await engine.container("once")
+    assert (ended.started, ended.restart_count) == (0.0, 1)
+    assert ended.finished > made.created
+
+
 async def test_stop_ends_a_container_that_always_restarts(engine: Engine) -> None:
     await engine.run(shell("sleep 0.05", name="loop", restart=RestartPolicy("always")))
     async for event in engine.events(since=0):
