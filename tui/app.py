@@ -253,6 +253,7 @@ class Pilothouse(App[None]):
         from rich.text import Text
 
         self._exit_renderables.append(Text(f"Pilothouse had to close its dashboard ({name}).{where} Containers go on."))
+        self.world.forget_all()
         self._close_messages_no_wait()
 
     # what dialogs and panes ask for ---------------------------------------------------------------
@@ -364,6 +365,7 @@ class Pilothouse(App[None]):
         """However it is closed, the next run begins where this one ended."""
         if self._opened.is_set():
             kept.keep(self.dashboard)
+        self.world.forget_all()
         super().exit(*arguments, **named)
 
     def action_leave(self) -> None:

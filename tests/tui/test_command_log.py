@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import pytest
 from textual.worker import WorkerCancelled
 
+from engine.models import Progress
 from tests.tui.conftest import Open
 from tui import operations
 from tui.state.world import Entry
@@ -53,20 +55,24 @@ async def test_only_what_took_long_is_told_in_a_toast_too(dashboard: Open, monke
         await driver.until(lambda: told == ["pulled slow"], "a toast of the slow one alone")
 
 
-async def test_what_ends_after_the_dashboard_was_closed_leaves_no_timer_behind(dashboard: Open):
-    """asyncio would write on the user's terminal that it was destroyed."""
+async def test_a_pull_that_ends_after_the_dashboard_was_closed_is_cancelled_and_no_more(dashboard: Open):
+    """Panes without a screen would fail, and a timer would be told of on the user's terminal: nothing ended it."""
     begun, free = asyncio.Event(), asyncio.Event()
 
-    async def slow_to_end(engine: object) -> None:
-        begun.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            await free.wait()
+    class SlowToEnd:
+        async def pull(self, reference: str, *, progress: Callable[[Progress], None]) -> None:
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await free.wait()
 
     async with dashboard() as driver:
-        worker = driver.app.operations.run("pilothouse pull x", slow_to_end, done="pulled x")
+        driver.app._engine = SlowToEnd()
+        driver.app.start_pull("busybox")
         await begun.wait()
+        (worker,) = (worker for worker in driver.app.workers if worker.group == "operations")
+        driver.app.exit()
     free.set()
     with pytest.raises(WorkerCancelled):
         await worker.wait()

@@ -73,6 +73,10 @@ class World:
             while callback in callbacks:
                 callbacks.remove(callback)
 
+    def forget_all(self) -> None:
+        """The dashboard closes: of what ends later, a pull, nobody can be told any more."""
+        self._watchers.clear()
+
     def tell(self, *topics: Topic) -> None:
         """Call everyone who watches one of `topics`, once."""
         called: list[Callable[[], None]] = []

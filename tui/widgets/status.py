@@ -35,10 +35,6 @@ class StatusRow(Widget):
         self._world.watch(self._changed, "log")
         self._world.watch(self._paint, "pulls")
 
-    def on_unmount(self) -> None:
-        self._world.forget(self._changed)  # what ends later, a pull, would set a timer that nothing ends
-        self._world.forget(self._paint)
-
     def show_tip(self, tip: str) -> None:
         if tip != self._tip:
             self._tip = tip
