@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len, set_cell_size
 from textual.message import Message
 
 if TYPE_CHECKING:
@@ -35,25 +37,42 @@ class StatusChanged(Message, namespace="log_view"):
     @property
     def text(self) -> str:
         """One row for a border: `PAUSED  time  wrap  8,113 lines  2.1 MB  ▼ 1,204 new`."""
-        parts = [
-            self.mode,
-            f"{self.merged} merged" if self.merged else "",
-            self.run,
-            self.stream,
-            "" if self.time_mode == "off" else self.time_mode,
-            "wrap" if self.wrap else "",
-        ]
-        if self.filter:
-            parts.append(self.filter)
-        if self.matches:
-            number, _, share = self.matches.partition(" ")
-            parts.append(f"{number} {'match' if number in ('1', '1/1') else 'matches'} {share}".rstrip())
-        if self.lines is not None:
-            parts.append(f"{self.lines:,} {'line' if self.lines == 1 else 'lines'}")
-        parts.append(size(self.bytes))
-        if self.new:
-            parts.append(f"▼ {self.new:,} new")
-        return "  ".join(part for part in parts if part)
+        return "  ".join(word for word, _ in self._words())
+
+    def within(self, room: int) -> str:
+        """The same where there is not room for all: what matters least goes first, how it stands never does."""
+        words = self._words()
+
+        def length() -> int:
+            return sum(cell_len(word) + 2 for word, _ in words) - 2
+
+        for _, rank in sorted(words, key=itemgetter(1), reverse=True):
+            if rank and length() > room:
+                words = [word for word in words if word[1] != rank]
+        over = length() - room
+        if over > 0 and self.filter:
+            pattern, colon, count = self.filter.rpartition(": ")
+            short = f"{set_cell_size(pattern, max(1, cell_len(pattern) - over - 1))}…{colon}{count}"
+            words = [(short if word == self.filter else word, rank) for word, rank in words]
+        return "  ".join(word for word, _ in words)
+
+    def _words(self) -> list[tuple[str, int]]:
+        """With a rank each: the highest may be done without first, 0 never."""
+        number, _, share = self.matches.partition(" ")
+        words = (
+            (self.mode, 0),
+            (f"{self.merged} merged" if self.merged else "", 4),
+            (self.run, 5),
+            (self.stream, 2),
+            ("" if self.time_mode == "off" else self.time_mode, 7),
+            ("wrap" if self.wrap else "", 8),
+            (self.filter, 0),
+            (f"{number} {'match' if number in ('1', '1/1') else 'matches'} {share}".rstrip() if number else "", 3),
+            ("" if self.lines is None else f"{self.lines:,} {'line' if self.lines == 1 else 'lines'}", 6),
+            (size(self.bytes), 9),
+            (f"▼ {self.new:,} new" if self.new else "", 1),
+        )
+        return [word for word in words if word[0]]
 
 
 def size(count: int) -> str:

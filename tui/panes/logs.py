@@ -8,6 +8,7 @@ from engine.models import State
 from tui import format as short
 from tui import phrases
 from tui.panes.detail_pane import DetailPane
+from tui.panes.pane import CORNERS
 from tui.sanitize import plain
 from tui.state.world import World
 
@@ -30,7 +31,7 @@ class LogsPane(DetailPane):
     def __init__(self, world: World) -> None:
         super().__init__(world, id="logs")
         self._view: LogView | None = None
-        self._standing = ""
+        self._standing: StatusChanged | None = None
         self._new = 0  # lines below, while one has scrolled up
 
     @property
@@ -63,7 +64,7 @@ class LogsPane(DetailPane):
     def update(self) -> None:
         container = self.world.container
         if container is None:
-            self._standing = ""
+            self._standing = None
             if self._ready is not None:
                 self._ready.clear("No container is selected.")
             return
@@ -94,7 +95,7 @@ class LogsPane(DetailPane):
 
     def on_log_view_status_changed(self, event: StatusChanged) -> None:
         event.stop()
-        self._standing = event.text
+        self._standing = event
         self.retitle()
         if event.new != self._new:
             self._new = event.new
@@ -108,7 +109,7 @@ class LogsPane(DetailPane):
         return " + ".join(name.strip() for name in names) if len(names) <= _NAMED else f"{len(names)} containers"
 
     def hint(self) -> str:
-        return self._standing
+        return self._standing.within(self.outer_size.width - CORNERS) if self._standing is not None else ""
 
     def tip(self) -> str:
         if self._new:

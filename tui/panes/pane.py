@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from tui.app import Pilothouse
     from tui.state.world import World
 
+CORNERS = 6  # cells of an edge that are no text: corners, a piece of line and a blank on both sides
+
 
 class Pane(Vertical):
     """Focus shows three times over: a heavy frame, the title in reverse, the cursor's glyph (never colour alone).
@@ -75,7 +77,7 @@ class Pane(Vertical):
         if frame == self._frame:
             return  # a new title would paint the whole pane anew
         self._frame = frame
-        width = self.outer_size.width - 6  # corners, a piece of line and a blank on both sides
+        width = self.outer_size.width - CORNERS
         if width < 4:
             return
         room = width - len(left) - 2
@@ -88,7 +90,8 @@ class Pane(Vertical):
             (line * max(0, fill), edge) if right else "",
             (f" {right}", "$ph-muted") if right else "",
         )
-        self.border_subtitle = Content.styled(hint, "$ph-muted") if len(hint) <= width else None
+        shown = Content.styled(hint, "$ph-muted")
+        self.border_subtitle = shown if shown.cell_length <= width else None
 
     async def on_click(self, event: events.Click) -> None:
         # by the screen: a click on what is inside comes here too, with places of its own

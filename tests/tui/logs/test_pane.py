@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
@@ -15,6 +16,8 @@ from tests.conftest import SMALL
 from tests.tui.conftest import Driver, Open, sleeper
 from tui import config
 from tui.app import Pilothouse
+from tui.logs.status import StatusChanged
+from tui.logs.view import LogView
 
 
 async def test_the_tip_says_how_many_lines_came_while_one_looks_back(
@@ -160,3 +163,53 @@ async def test_while_one_types_the_footer_names_no_key_that_would_only_be_typed(
         assert not any(words in footer for words in ("& Filter", "@ Go to time", "/ Search", "q Quit", "f Follow"))
         await driver.press("escape")
         await driver.shows("& Filter", "@ Go to time", "/ Search")
+
+
+async def test_a_narrow_frame_says_first_how_the_log_stands_and_what_is_filtered(
+    dashboard: Open, settings: Settings, web: Container
+) -> None:
+    log = LogWriter(str(settings.container_dir(web.id) / "log"))
+    log.write("stdout", b"".join(b"error %d\n" % number for number in range(400)))
+    log.close()
+    async with dashboard(120, 36) as driver:
+        await driver.select("web")
+        await driver.press("3", "slash", *"error", "enter", "ampersand", *"error", "enter", "C", "C", "k")
+        await driver.shows("━ PAUSED  time  &error ±2: 400  400 matches  401 lines ━")
+        await driver.press("z")
+        await driver.shows("PAUSED  time  wrap  &error ±2: 400  400 matches  401 lines  ")
+
+
+async def test_a_filter_is_no_name_of_a_key(dashboard: Open, settings: Settings, web: Container) -> None:
+    log = LogWriter(str(settings.container_dir(web.id) / "log"))
+    log.write("stdout", b"hello {user.name}\n{logs.follow}\n")
+    log.close()
+    async with dashboard() as driver:
+        await driver.select("web")
+        await driver.press("3", "ampersand", *"{user.name}", "f6", "enter")
+        await driver.shows("&{user.name}: ")
+
+
+def test_what_matters_least_goes_first_and_a_long_filter_is_cut() -> None:
+    standing = StatusChanged(
+        view=cast(LogView, None),
+        mode="PAUSED",
+        new=1204,
+        lines=8113,
+        bytes=2_100_000,
+        matches="2/41 (searching 63%)",
+        filter="&connection refused by upstream: 12,034",
+        time_mode="time",
+        wrap=True,
+        stream="stderr",
+        run="run 3 of 4",
+        merged=0,
+    )
+    whole = (
+        "PAUSED  run 3 of 4  stderr  time  wrap  &connection refused by upstream: 12,034"
+        "  2/41 matches (searching 63%)  8,113 lines  2.1 MB  ▼ 1,204 new"
+    )
+    assert standing.text == standing.within(200) == whole
+    assert standing.within(len(whole) - 1) == whole.replace("  2.1 MB", "")
+    assert standing.within(75) == "PAUSED  stderr  &connection refused by upstream: 12,034  ▼ 1,204 new"
+    assert standing.within(30) == "PAUSED  &connection r…: 12,034"
+    assert standing.within(3) == "PAUSED  &…: 12,034"
