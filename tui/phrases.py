@@ -6,16 +6,23 @@ import re
 from collections.abc import Mapping
 
 from tui import keymap
-from tui.widgets.table import Cell
+from tui.widgets.table import Cell, Span
 
 Keys = Mapping[str, tuple[str, ...]]
 _ID = re.compile(r"\{([a-z_]+\.[a-z_]+)\}")
 
 
 def spans(template: str, keys: Keys, tone: str = "", key_tone: str = "title") -> Cell:
-    """The sentence in pieces for a list or a text; the keys in `key_tone`."""
-    parts = _ID.split(template)
-    found = [(part, tone) if place % 2 == 0 else (_first(part, keys), key_tone) for place, part in enumerate(parts)]
+    """The sentence in pieces for a list or a text; the keys in `key_tone`.
+
+    What is no id stays as it is: a filter that the user has typed, `{request.id}`, may be part of the sentence.
+    """
+    found: list[Span] = []
+    for place, part in enumerate(_ID.split(template)):
+        if place % 2 == 0:
+            found.append((part, tone))
+        else:
+            found.append((keymap.display(keys[part][0]), key_tone) if part in keys else (f"{{{part}}}", tone))
     return tuple(span for span in found if span[0])
 
 
@@ -27,7 +34,3 @@ def first_id(template: str) -> str:
     """The id that the sentence names first; empty if it names none."""
     found = _ID.search(template)
     return found.group(1) if found else ""
-
-
-def _first(id: str, keys: Keys) -> str:
-    return keymap.display(keys[id][0])
