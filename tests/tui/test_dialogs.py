@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from pathlib import Path
 
@@ -332,6 +333,27 @@ async def test_a_press_that_was_for_nothing_is_no_click_either_where_its_button_
         driver.app.post_message(events.MouseUp(None, 8, y, 0, 0, 1, False, False, False, 8, y))
         await driver.pilot.pause()
         assert table.cursor_key == table.rows[0].key
+
+
+async def test_the_release_of_a_press_is_heard_though_what_was_typed_meanwhile_is_dropped(
+    dashboard: Open, web: Container, monkeypatch: pytest.MonkeyPatch
+):
+    async with dashboard() as driver:
+        await driver.select("web")
+        ahead, over = driver.app._type_ahead, asyncio.Event()
+        heard: list[type[events.Event]] = []
+
+        async def note(event: events.Event) -> None:
+            heard.append(type(event))
+
+        monkeypatch.setattr(ahead, "_handle", note)
+        driver.app.opening(driver.app, "opening nothing", over.wait)
+        driver.app.post_message(events.Key("j", "j"))
+        click_at(driver, 8, 4)
+        await driver.until(lambda: len(ahead._waiting) == 3, "they wait for what is opened")
+        over.set()
+        await driver.until(lambda: not ahead._busy(), "nothing was opened")
+        assert heard == [events.MouseUp]
 
 
 async def test_what_is_longer_than_its_field_is_still_read(dashboard: Open, engine: Engine, image: Image):
