@@ -42,3 +42,13 @@ class Keyboard(XTermParser):
         if key.isalpha():
             return super()._sequence_to_key_events(key, alt=True)
         return [Key("escape", ESCAPE), *super()._sequence_to_key_events(key)]
+
+
+def apart(key: Key) -> tuple[Key, Key] | None:
+    """An Escape and a key, where it cannot be told whether the two were pressed or the key with alt held.
+
+    tmux sends the two together when they are pressed within its `escape-time`, half a second before tmux 3.5.
+    """
+    if not key.key.startswith("alt+") or key.character is None:
+        return None
+    return Key("escape", ESCAPE), Key(key.character, key.character)

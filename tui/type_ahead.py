@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from textual.events import Key, MouseDown, MouseUp
 from textual.worker import WorkerError
 
+from tui.keyboard import apart
+
 if TYPE_CHECKING:
     from textual.events import Paste
     from textual.screen import Screen
@@ -82,9 +84,11 @@ class TypeAhead:
             await self._handle(key)
             return False
         focused = self._app.focused
-        text = focused is not None and (
-            focused.check_consume_key(key.key, key.character) or getattr(focused, "takes_every_key", False)
-        )
+        everything = getattr(focused, "takes_every_key", False)
+        if not everything and (two := apart(key)) and key.key not in self._app.screen.active_bindings:
+            key, behind = two
+            self._waiting.appendleft((behind, self._app.screen))
+        text = focused is not None and (focused.check_consume_key(key.key, key.character) or everything)
         await self._handle(key)
         return not text
 

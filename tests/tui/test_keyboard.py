@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from textual.events import Key, Paste
 
+from engine.models import Container
+from tests.tui.conftest import Open
 from tui.keyboard import ESCAPE, Keyboard
 from tui.shell import keys
 
@@ -51,3 +53,25 @@ def test_a_sequence_that_is_torn_apart_is_waited_for():
 def test_what_is_pasted_is_no_keys():
     (event,) = Keyboard().feed(f"{ESCAPE}[200~docker run -it a\r{ESCAPE}[201~")
     assert isinstance(event, Paste) and event.text == "docker run -it a\r"
+
+
+async def test_escape_and_a_letter_that_came_as_one_are_both_done(dashboard: Open, web: Container):
+    """As tmux sends them; keys with alt that mean something here go on to do so."""
+
+    def sent(key: str) -> None:
+        driver.app.post_message(Key(f"alt+{key}", key))
+
+    async with dashboard() as driver:
+        await driver.select("web")
+        await driver.press("slash", *"webs")
+        await driver.shows("0 of 1")
+        sent("2")
+        await driver.until(lambda: driver.app.dashboard.active is driver.app.dashboard.images, "2 was heard")
+        assert "0 of 1" not in driver.text, "and Escape before it"
+        await driver.press("question_mark")
+        await driver.shows("esc close")
+        sent("T")
+        await driver.shows("Okabe-Ito")
+        await driver.press("escape", "3")
+        sent("e")
+        await driver.shows("[E]rror")
