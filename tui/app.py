@@ -368,6 +368,16 @@ class Pilothouse(App[None]):
         self.world.forget_all()
         super().exit(*arguments, **named)
 
+    def action_help_quit(self) -> None:
+        """ctrl+c: who presses it wants to leave. Textual would name a key of its own, in a toast over the frames."""
+        typing = self.focused is not None and self.focused.check_consume_key("q", "q")
+        first = "Esc, then " if typing or self.screen is not self.dashboard else ""
+        self.operations.say(f"{first}{self.keys_of('app.quit')[0]} closes the dashboard; containers go on")
+
+    async def action_quit(self) -> None:
+        """ctrl+q is Textual's: it leaves with the same words as our own key."""
+        self.action_leave()
+
     def action_leave(self) -> None:
         from tui.format import plural
 

@@ -7,11 +7,14 @@ import time
 from collections.abc import Callable
 
 import pytest
+from rich.text import Text
 from textual.worker import WorkerCancelled
 
-from engine.models import Progress
-from tests.tui.conftest import Open
+from engine.models import Container, Progress
+from engine.settings import Settings
+from tests.tui.conftest import Driver, Open
 from tui import operations
+from tui.app import Pilothouse
 from tui.state.world import Entry
 
 LONG = "manifest for registry.example.com:5000/team/application-with-a-long-name:2026-11-25 was not found there"
@@ -55,7 +58,9 @@ async def test_only_what_took_long_is_told_in_a_toast_too(dashboard: Open, monke
         await driver.until(lambda: told == ["pulled slow"], "a toast of the slow one alone")
 
 
-async def test_a_pull_that_ends_after_the_dashboard_was_closed_is_cancelled_and_no_more(dashboard: Open):
+async def test_a_pull_that_ends_after_the_dashboard_was_closed_is_cancelled_and_no_more(
+    dashboard: Open, web: Container
+):
     """Panes without a screen would fail, and a timer would be told of on the user's terminal: nothing ended it."""
     begun, free = asyncio.Event(), asyncio.Event()
 
@@ -78,3 +83,19 @@ async def test_a_pull_that_ends_after_the_dashboard_was_closed_is_cancelled_and_
         await worker.wait()
     assert driver.last == "cancelled"
     assert not [task.get_name() for task in asyncio.all_tasks() if "timer" in task.get_name()]
+
+
+async def test_ctrl_c_names_the_key_in_force_that_closes_the_dashboard(settings: Settings, web: Container):
+    app = Pilothouse(settings)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        driver = Driver(app, pilot)
+        await driver.select("web")
+        await driver.press("ctrl+c")
+        await driver.shows(" ✓ q closes the dashboard; containers go on")
+        assert "ctrl+q" not in driver.text
+        await driver.press("slash", "ctrl+c")
+        await driver.shows(" ✓ Esc, then q closes the dashboard")
+        await driver.press("escape", "question_mark", "ctrl+c")
+        assert driver.last.startswith("Esc, then q closes")
+        await driver.press("escape", "ctrl+q")
+        assert app._exit_renderables == [Text("1 container runs on.")]
