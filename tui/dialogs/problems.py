@@ -11,11 +11,14 @@ from textual.binding import Binding, BindingType
 from tui.dialogs.dialog import Dialog
 from tui.widgets.table import Cell
 from tui.widgets.text_view import TextView
+from tui.widgets.wrapped import wrapped
 
 if TYPE_CHECKING:
     from tui.operations import Outcome
 
 ROOM = 8  # rows of the screen that are not the list's
+FRAME = 9  # cells of its width that are not the list's: frame, margins, a scrollbar
+INDENT = " " * 4  # before what goes on below
 
 
 class Problems(Dialog[None]):
@@ -29,20 +32,33 @@ class Problems(Dialog[None]):
     def __init__(self, title: str, failed: Sequence[Outcome]) -> None:
         super().__init__(title, "y copy  esc close")
         self._view = TextView()
-        self._view.show([line for outcome in failed for line in _lines(outcome)])
-        self._count = len(self._view.text.splitlines())
+        self._failed = failed
         self.add_class("-problems")
 
     def inside(self) -> ComposeResult:
+        self._fill()
         yield self._view
 
-    def on_mount(self) -> None:
-        self._view.styles.height = min(self._count, max(3, self.app.size.height - ROOM))
+    def on_resize(self) -> None:
+        self._fill()
+
+    def _fill(self) -> None:
+        """Wrap the lines to the width of the screen as it is now."""
+        width = min(76, self.app.size.width) - FRAME
+        lines = [row for outcome in self._failed for line in _lines(outcome) for row in _hung(line, width)]
+        self._view.styles.height = min(len(lines), max(3, self.app.size.height - ROOM))
+        self._view.show(lines)
 
     def action_copy(self) -> None:
-        self.app.copy(self._view.text)
+        lines = [line for outcome in self._failed for line in _lines(outcome)]
+        self.app.copy("\n".join("".join(text for text, _ in line) for line in lines))
 
 
 def _lines(outcome: Outcome) -> list[Cell]:
     lines: list[Cell] = [(("✗ ", "bad"), (outcome.name, "title"), (f"  {outcome.problem}", ""))]
-    return [*lines, ((f"    {outcome.hint}", "muted"),)] if outcome.hint else lines
+    return [*lines, ((f"{INDENT}{outcome.hint}", "muted"),)] if outcome.hint else lines
+
+
+def _hung(line: Cell, width: int) -> list[Cell]:
+    first, *more = wrapped(line, width - len(INDENT))
+    return [first, *(((INDENT, ""), *row) for row in more)]
