@@ -132,7 +132,12 @@ async def test_marks_act_on_many_with_one_summary(dashboard: Open, engine: Engin
         await driver.press("s")
         await driver.says("stopped 2 containers")
         assert driver.world.running == 1
-        await driver.press("escape", "A", "d")
+        await driver.press("escape", "A")
+        # the footer counts what it is about: of three that are marked one runs
+        await driver.shows("3 marked", "s Stop 1", "r Restart 3")
+        verbs = [driver.app.dashboard.containers.verb(f"containers.{key}") for key in ("pause", "kill", "remove")]
+        assert verbs == ["Pause 1", "Kill 1", "Delete 3"]
+        await driver.press("d")
         await driver.shows("Remove 3 containers?")
         await driver.press("y")
         await driver.says("removed 3 containers")

@@ -61,18 +61,22 @@ class ContainerActions(ListPane):
         chosen = self.chosen()
         if not chosen and key in ("containers.toggle", "containers.restart", "containers.remove"):
             return ""
-        many = f" {len(chosen)}" if len(chosen) > 1 else ""
+
+        def number(of: list[Container]) -> str:
+            """How many of the marked ones it is for."""
+            return f" {len(of)}" if len(chosen) > 1 else ""
+
+        running = [each for each in chosen if each.running]
+        many = number(chosen)
         match key:
             case "containers.toggle":
-                return ("Stop" if any(goes(each) for each in chosen) else "Start") + many
+                stops = [each for each in chosen if goes(each)]
+                return f"Stop{number(stops)}" if stops else f"Start{many}"
             case "containers.pause":
-                if not any(each.running for each in chosen):
-                    return ""
-                return (
-                    "Unpause" if all(each.state is State.PAUSED for each in chosen if each.running) else "Pause"
-                ) + many
+                pauses = [each for each in running if each.state is not State.PAUSED]
+                return f"Pause{number(pauses)}" if pauses else f"Unpause{number(running)}" if running else ""
             case "containers.kill":
-                return "" if not any(each.running for each in chosen) else f"Kill{many}"
+                return f"Kill{number(running)}" if running else ""
             case "containers.shell" | "containers.attach":
                 return None if container.running and container.state is not State.PAUSED else ""
             case "containers.merge":
