@@ -259,11 +259,12 @@ class Pilothouse(App[None]):
     # what dialogs and panes ask for ---------------------------------------------------------------
 
     def copy(self, text: str | None) -> None:
-        """To the clipboard, by the terminal (OSC 52)."""
+        """To the clipboard, by the terminal (OSC 52). Of more than a line it is told how many there are."""
         if text:
             self.copy_to_clipboard(text)
-            shown = plain(text)
-            self.operations.say(f"copied {shown if len(shown) <= 60 else shown[:59] + '…'}")
+            lines, shown = len(text.splitlines()), plain(text)
+            what = f"{lines} lines" if lines > 1 else shown if len(shown) <= 60 else f"{shown[:59]}…"
+            self.operations.say(f"copied {what}")
 
     def open_mapping(self, mapping: PortMapping, address: str = "") -> None:
         """Show a published port in the browser; over ssh, or without one, copy the address and say how to get there.

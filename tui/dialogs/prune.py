@@ -90,7 +90,7 @@ class Prune(Dialog[None]):
             (
                 cell("[x]" if ticked else "[ ]", "title" if ticked else "muted"),
                 cell(kind),
-                cell(plain(item.name if len(item.name) < 64 else item.name[:12])),
+                cell(_name(item)),
                 cell(words, tone),
                 cell(short.size(item.size)),
             ),
@@ -120,6 +120,12 @@ class Prune(Dialog[None]):
         keys = [item.key for item in gone]
         self.dismiss(None)
         self.app.operations.run(line(gone), lambda engine: engine.prune(keys), done=told)
+
+
+def _name(item: Stored) -> str:
+    if item.kind == "leftovers":
+        return "layers"  # the kind says of what
+    return plain(item.name if len(item.name) < 64 else item.name[:12])
 
 
 def offered(stock: Stock) -> list[Stored]:

@@ -19,6 +19,7 @@ from engine.errors import (
 from engine.reference import parse
 
 DETAIL = 10  # cells of the label of each detail
+_OBJECT = re.compile(r"\s*\S*<\S+ object at 0x\w+>")  # what a library's words hold of Python, such as `ssl:<…>`
 
 # key, what it does
 Remedy = tuple[str, str]
@@ -100,6 +101,6 @@ def details(error: EngineError, reference: str, seconds: float) -> list[str]:
     cause: BaseException | None = error
     seen = 0
     while cause is not None and seen < 6:
-        lines.append(f"{'error' if not seen else 'from':<9} {type(cause).__name__}: {cause}")
+        lines.append(f"{'error' if not seen else 'from':<9} {type(cause).__name__}: {_OBJECT.sub('', str(cause))}")
         cause, seen = cause.__cause__, seen + 1
     return lines

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from engine.engine import Engine
+from engine.images import blobs
 from engine.models import Image, Mount, RunOptions
+from engine.settings import Settings
 from tests.tui.conftest import Open, sleeper
 
 
@@ -44,3 +46,12 @@ async def test_with_nothing_to_prune_it_says_so(dashboard: Open):
         await driver.press("y", "escape")
         await driver.until(lambda: "Prune:" not in driver.text, "closed")
         assert not driver.world.log
+
+
+async def test_what_unfinished_pulls_have_left_is_named_without_its_beginning_cut_off(
+    dashboard: Open, settings: Settings, image: Image
+):
+    blobs.partial(settings, f"sha256:{'a' * 64}").write_bytes(bytes(999))
+    async with dashboard(80, 24) as driver:
+        await driver.press("X")
+        await driver.shows("[x]  unfinished pulls  layers  ")

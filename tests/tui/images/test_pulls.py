@@ -91,6 +91,12 @@ def test_a_failure_has_a_likely_cause_and_keys(error, cause: str, keys: str):
     assert "after 1.5 s" in "\n".join(details(error, "x", 1.5))
 
 
+def test_the_details_of_a_failure_hold_no_object_of_pythons():
+    error = RegistryError("cannot reach registry x")
+    error.__cause__ = OSError(f"Cannot connect to host x:443 ssl:{object()!r} [Name or service not known]")
+    assert details(error, "x", 1.5)[-1] == "from      OSError: Cannot connect to host x:443 [Name or service not known]"
+
+
 async def test_two_pulls_go_on_at_once_and_one_can_be_cancelled_and_resumed(dashboard: Open, image: object):
     async with RegistryServer() as registry, dashboard(140, 40) as driver:
         one = registry.put_image("team/one", "1", [noise(1, 1_500_000)])
@@ -294,6 +300,8 @@ async def test_the_failure_goes_on_below_its_beginning_and_the_footer_names_its_
         await driver.shows("advice")
         assert below("and advice").strip()
         assert below("VerificationFailed").strip()
+        await driver.press("y")
+        assert driver.last == f"copied {len(driver.app.clipboard.splitlines())} lines"
         await driver.press("X", "L")  # which would do nothing about it
         assert driver.app.screen.is_modal
         await driver.pilot.click(offset=(2, 23))
