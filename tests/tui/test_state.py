@@ -127,7 +127,9 @@ def test_the_card_keeps_a_gap_after_a_long_ending():
     assert rest[0].index("bye") == first.index("ran"), "all texts begin in one column"
     assert first.endswith("restarts 0 (policy: no)")
     (first, _), *_ = exit_card.lines(killed, ["bye"], [], 60, 10, [], starter="you")[0][1:]
-    assert first.endswith("restarts 0"), "what has no room goes whole"
+    assert "started by you" in first and first.endswith("restarts 0"), "what has no room goes whole"
+    (first, _), *_ = exit_card.lines(killed, ["bye"], [], 54, 10, [], starter="you")[0][1:]
+    assert first.startswith("ran 1 m 39 s  ") and first.endswith("  restarts 0"), "one thing after the other"
 
 
 def test_a_pull_counts_what_it_downloads_and_not_what_was_there():

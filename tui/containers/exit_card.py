@@ -76,8 +76,10 @@ def lines(
         meaning = []
     body: list[Cell] = []
     if container.finished:
-        if sum(map(len, first)) + 2 * (len(first) - 1) > room:
+        if _long(first) > room:
             first[-1] = first[-1].partition(" (")[0]  # rather no policy than half of one
+        if _long(first) > room:
+            del first[1:-1]  # nor who began it
         gap = max(2, min(6, (room - sum(map(len, first))) // max(1, len(first) - 1)))
         body.append(labelled(ending, _cut((" " * gap).join(first), room), ""))
     else:
@@ -105,6 +107,11 @@ def _facts(container: Container, starter: str) -> list[str]:
     policy = container.options.restart.name
     by = [f"started by {plain(starter)}"] if starter else []
     return [f"ran {short.ran(container) or '?'}", *by, f"restarts {container.restart_count} (policy: {policy})"]
+
+
+def _long(facts: list[str]) -> int:
+    """Cells they need with two blanks between them."""
+    return sum(map(len, facts)) + 2 * (len(facts) - 1)
 
 
 def spoken(words: Iterable[str]) -> list[str]:
