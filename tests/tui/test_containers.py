@@ -341,6 +341,10 @@ async def test_an_order_by_readings_stands_still_while_the_list_is_used(
         assert order() == ["one", "three", "two"], "a key acted on a row"
         await driver.press("S")  # the other way round: an order that is asked for is in force at once
         assert order() == ["three", "one", "two"]
+        await driver.press("slash", *"two", "enter")
+        assert order() == ["two"]
+        await driver.press("escape")
+        assert order() == ["three", "one", "two"], "what a filter had hidden comes to its own place"
 
 
 async def test_any_column_can_be_sorted_by(dashboard: Open, engine: Engine, image: Image):

@@ -194,4 +194,4 @@ class ContainersPane(ContainerActions):
 
     def action_show_all(self) -> None:
         self.show_all = not self.show_all
-        self.reload()
+        self.reload_other()

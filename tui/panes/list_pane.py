@@ -170,7 +170,7 @@ class ListPane(Pane):
         event.stop()
         self.filter_text = event.value
         self.filter = filters.parse(event.value)
-        self.reload()
+        self.reload_other()
 
     def close_filter(self, *, keep: bool) -> None:
         """Back to the list; the line goes if it is empty or not to be kept."""
@@ -179,8 +179,13 @@ class ListPane(Pane):
             if self._filter_line is not None:
                 self._filter_line.remove()
                 self._filter_line = None
-            self.reload()
+            self.reload_other()
         self.table.focus()
+
+    def reload_other(self) -> None:
+        """Other rows were asked for: none of them keeps a place that it had among those before."""
+        self.table.release()
+        self.reload()
 
     def back(self) -> bool:
         if self.filter_text:
