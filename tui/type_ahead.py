@@ -9,6 +9,7 @@ would otherwise go before the keys that were pressed before it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from tui.keyboard import apart
 
 if TYPE_CHECKING:
     from textual.events import Paste
+    from textual.message_pump import MessagePump
     from textual.screen import Screen
     from textual.worker import Worker
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     Given = Key | Paste | MouseDown | MouseUp
 
 PATIENCE = 1.0  # seconds: what takes longer than this does not hold up the keys that follow
+LOOK = 0.02  # seconds after which it is looked whether what is waited for is still there
 OPENING = 10.0  # seconds that keys wait for the screen they are meant for; then they are dropped
 
 
@@ -116,15 +119,19 @@ class TypeAhead:
         try:
             async with asyncio.timeout(PATIENCE):
                 for node in (*(app.focused or app.screen).ancestors_with_self, app):
-                    await _has_come_to_it(node.call_later)
-                await _has_come_to_it(app.screen.call_after_refresh)
-                await _has_come_to_it(app.call_later)
+                    await _has_come_to_it(node, node.call_later)
+                await _has_come_to_it(app.screen, app.screen.call_after_refresh)
+                await _has_come_to_it(app, app.call_later)
         except TimeoutError:
             pass
 
 
-async def _has_come_to_it(call: Callable[[Callable[[], object]], object]) -> None:
-    """Until a callback given to `call` is called."""
+async def _has_come_to_it(node: MessagePump, call: Callable[[Callable[[], object]], bool]) -> None:
+    """Until a callback given to `call` is called, or `node`, whose method that is, has gone: Escape closed a dialog."""
     called = asyncio.Event()
-    call(called.set)
-    await called.wait()
+    if not call(called.set):
+        return
+    while not called.is_set() and node.is_running:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK):
+                await called.wait()

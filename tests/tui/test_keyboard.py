@@ -75,3 +75,18 @@ async def test_escape_and_a_letter_that_came_as_one_are_both_done(dashboard: Ope
         await driver.press("escape", "3")
         sent("e")
         await driver.shows("[E]rror")
+
+
+async def test_a_key_does_not_wait_for_a_form_that_escape_has_closed(
+    dashboard: Open, web: Container, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("tui.type_ahead.PATIENCE", 60.0)
+    async with dashboard() as driver:
+        await driver.select("web")
+        for _ in range(3):
+            await driver.press("n")
+            await driver.shows("Run a container")
+            driver.app.post_message(Key("escape", ESCAPE))
+            driver.app.post_message(Key("question_mark", "?"))
+            await driver.shows("esc close")
+            await driver.press("escape")
