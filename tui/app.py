@@ -196,11 +196,17 @@ class Pilothouse(App[None]):
         return self._engine
 
     async def _measure(self) -> None:
-        """At every full second: the machine's load, and the readings of the containers."""
+        """At every full second: the machine's load, and the readings of the containers; every minute, that it is over.
+
+        What is told of the past, how old an image is, would else stand still until something else changes.
+        """
         from tui.state.readings import Readings
 
-        readings = Readings(self.settings, self.world)
+        readings, minute = Readings(self.settings, self.world), time.time() // 60
         while True:
+            if time.time() // 60 != minute:
+                minute = time.time() // 60
+                self.world.tell("minute")
             shown = self._on_screen()
             await readings.take(self._engine, shown, self._off_screen(shown))
             await asyncio.sleep(1.0 - time.time() % 1.0)

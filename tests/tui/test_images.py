@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import socket
 import sqlite3
+import time
 from contextlib import closing
 
+import pytest
 from textual import events
 
 from engine.engine import Engine
@@ -211,3 +213,13 @@ async def test_a_damaged_image_is_named_and_the_others_are_listed(dashboard: Ope
         await driver.press("2")
         await driver.shows("2 Images 1", "localhost/small:1", "localhost/more:1) in the database is damaged")
         await driver.says("`pilothouse system check` restores it")
+
+
+async def test_how_old_an_image_is_goes_on_by_itself(dashboard: Open, image: Image, monkeypatch: pytest.MonkeyPatch):
+    real, later = time.time, 0.0
+    monkeypatch.setattr(time, "time", lambda: real() + later)
+    async with dashboard() as driver:
+        await driver.press("escape", "2")
+        await driver.shows("localhost/small:1", "s old")
+        later = 2 * 3600.0
+        await driver.until(lambda: driver.text.count("2h") == 2, "the age in the list, and that among the facts")

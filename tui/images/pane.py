@@ -67,7 +67,7 @@ class ImagePane(Pane):
         (self.files if self.files.display else self.steps).focus()
 
     def on_mount(self) -> None:
-        self.world.watch(self.update_if_shown, "subject", "images")
+        self.world.watch(self.update_if_shown, "subject", "images", "minute")
 
     def on_show(self) -> None:
         self.update_if_shown()

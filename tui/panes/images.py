@@ -65,7 +65,7 @@ class ImagesPane(ListPane):
         }
 
     def on_mount(self) -> None:
-        self.world.watch(self.reload, "images", "containers", "pulls")
+        self.world.watch(self.reload, "images", "containers", "pulls", "minute")
         self.world.watch(self.retitle, "volumes")
         self.reload()
 

@@ -56,7 +56,7 @@ class VolumesPane(ListPane):
         }
 
     def on_mount(self) -> None:
-        self.world.watch(self.reload, "volumes", "containers")
+        self.world.watch(self.reload, "volumes", "containers", "minute")
         self.world.watch(self._changed.set, "volumes")
         kept.restore_list(self, "volumes")
         self.app.behind(self, "measuring volumes", self._measure_again_and_again)

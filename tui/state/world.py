@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tui.state.readings import Load
 
 Topic = Literal[
-    "containers", "images", "volumes", "stats", "load", "pulls", "log", "subject", "info", "events", "ports"
+    "containers", "images", "volumes", "stats", "load", "pulls", "log", "subject", "info", "events", "ports", "minute"
 ]
 
 
