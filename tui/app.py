@@ -296,11 +296,14 @@ class Pilothouse(App[None]):
         if not any(isinstance(screen, Palette) for screen in self.screen_stack):
             self.push_screen(Palette())  # without Textual's ID: the one before may still be on its way out
 
-    def open_run_form(self, image: str = "", *, again: Container | None = None) -> None:
-        """A new container of `image`, or `again` one with its options, to be edited."""
+    def open_run_form(self, image: str = "", *, again: Container | None = None, line: str = "") -> None:
+        """A new container: of `image`, of a whole `docker run …` line, or `again` one with its options, to be edited."""
         from tui.dialogs.run_form import RunForm
 
-        self.push_screen(RunForm(self.world, image, again=again))
+        form = RunForm(self.world, image, again=again)
+        self.push_screen(form)
+        if line:
+            form.call_after_refresh(form.paste, line)
 
     def action_pull_image(self) -> None:
         """The pull that failed last, if none was started since; else those that run; else which image to pull."""

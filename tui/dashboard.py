@@ -389,6 +389,13 @@ class Dashboard(Screen[None]):
     def action_run_form(self) -> None:
         self.app.open_run_form()
 
+    def on_paste(self, event: events.Paste) -> None:
+        """What is pasted where nothing is typed: a `docker run …` line can only be meant for the form."""
+        from tui import run_line
+
+        if run_line.is_run_line(event.text):
+            self.app.open_run_form(line=event.text)
+
     def action_pull_image(self) -> None:
         self.app.action_pull_image()
 

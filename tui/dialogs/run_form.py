@@ -207,6 +207,10 @@ class RunForm(Dialog[None]):
     def on_lines_changed(self) -> None:
         self._check()
 
+    def paste(self, text: str) -> None:
+        """As if it had been pasted into the first field."""
+        self._image_field.post_message(events.Paste(text))
+
     @property
     def _image_field(self) -> Input:
         return self._lines["image"].inputs[0]

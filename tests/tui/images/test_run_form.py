@@ -391,3 +391,15 @@ async def test_up_and_down_go_from_row_to_row(dashboard: Open, image: object):
         assert seen == ["command", "ports.0", "env-0", "volumes-0", "detach", "toggle-more"]
         await driver.press("down", "down", "up", "up", "up", "up")
         assert driver.app.screen.focused.id == "env-0"
+
+
+async def test_a_run_line_that_is_pasted_anywhere_opens_the_form_with_it(dashboard: Open, web: Container):
+    async with dashboard(100, 36) as driver:
+        await driver.select("web")
+        for pane in ("1", "3", "4"):
+            await driver.press(pane)
+            driver.app.post_message(events.Paste("hello"))
+            driver.app.post_message(events.Paste(f"docker run -d --name pasted \\\r  -e A=b {SMALL} true\r"))
+            await driver.shows("Run a container", f"$ pilothouse run -d --name pasted -e A=b {SMALL} true")
+            await driver.press("escape", "escape")
+            await driver.until(lambda: driver.app.screen is driver.app.dashboard, "closed")
