@@ -297,7 +297,7 @@ class Pilothouse(App[None]):
             self.push_screen(Palette())  # without Textual's ID: the one before may still be on its way out
 
     def open_run_form(self, image: str = "", *, again: Container | None = None, line: str = "") -> None:
-        """A new container: of `image`, of a whole `docker run …` line, or `again` one with its options, to be edited."""
+        """A new container: of `image`, or of a `docker run …` line, or `again` one with its options, to be edited."""
         from tui.dialogs.run_form import RunForm
 
         form = RunForm(self.world, image, again=again)
