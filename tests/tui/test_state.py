@@ -142,6 +142,7 @@ def test_a_pull_counts_what_it_downloads_and_not_what_was_there():
     assert (pull.fraction, pull.speed, pull.remaining, pull.shared) == (0.25, 250.0, 3.0, 1)
     pull.advance(Progress("redis:7", "sha256:b", "done"), 2.0)
     assert (pull.fraction, pull.finished) == (1.0, 2)
+    assert pull.speed == 0.0, "nothing comes any more"
 
 
 def test_the_speed_is_that_of_the_last_three_seconds():

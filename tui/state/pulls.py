@@ -164,8 +164,8 @@ class Pull:
 
     @property
     def speed(self) -> float:
-        """Bytes a second over the last three seconds."""
-        return self._speed.rate
+        """Bytes a second over the last three seconds; none once everything is here and only unpacked."""
+        return 0.0 if self.total and self.current >= self.total else self._speed.rate
 
     @property
     def remaining(self) -> float | None:
