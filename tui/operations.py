@@ -215,7 +215,7 @@ class Operations:
     def _can_undo(self, back: Callable[[], object] | None, line: str, done: str) -> None:
         """From now on `undo` goes back by `back`, or says that `done` cannot be undone."""
         self._undo, self._last = back, done
-        self.undoable = line.split()[1] if back is not None else ""
+        self.undoable = line.split()[1].replace("rm", "remove") if back is not None else ""
 
     def undo(self) -> str:
         """Undo the last action on containers; a sentence if that cannot be done."""

@@ -392,13 +392,30 @@ async def test_a_container_is_renamed_and_undo_names_it_back(dashboard: Open, we
 async def test_what_cannot_be_undone_is_said(dashboard: Open, web: Container):
     async with dashboard() as driver:
         await driver.select("web")
-        await driver.press("s")
-        await driver.says("stopped web")
-        await driver.press("d", "y")
-        await driver.says("removed web")
+        await driver.press("r")
+        await driver.says("restarted web")
         await driver.press("u")
-        await driver.says("removed web: that cannot be undone")
+        await driver.says("restarted web: that cannot be undone")
         assert driver.world.log[-1].state == "failed"
+
+
+async def test_u_makes_what_was_removed_anew_and_runs_what_ran(dashboard: Open, engine: Engine, web: Container):
+    await engine.create(sleeper("resting", env=("COLOUR=blue",)))
+    async with dashboard() as driver:
+        await driver.select("web")
+        await driver.select("resting")
+        await driver.press("A", "d", "y")
+        await driver.says("removed 2 containers")
+        await driver.press("u")
+        await driver.says("made anew, without its files: 2 containers")
+        made = driver.container("web")
+        assert made is not None and made.id != web.id
+        assert (made.running, made.options) == (True, replace(web.options, name="web"))
+        resting = driver.container("resting")
+        assert resting is not None and resting.state is State.CREATED and resting.options.env == ("COLOUR=blue",)
+        assert driver.world.log[-1].command.startswith("pilothouse run -d --name ")
+        await driver.press("u")
+        await driver.says("made anew, without its files: resting web: that cannot be undone")
 
 
 async def test_a_report_is_copied_and_saved_without_secrets(dashboard: Open, engine: Engine, image: Image):

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from engine.errors import InvalidInput
+from engine.frozen import replace
 from engine.models import Container, State
 from tui import phrases, urls
 from tui.format import plural
@@ -14,6 +16,7 @@ from tui.panes.list_pane import ListPane
 from tui.sanitize import plain
 
 if TYPE_CHECKING:
+    from engine.engine import Engine
     from tui.containers.columns import Offer
 
 START = Action("start", "starting", "started", lambda engine, key: engine.start(key), starts=True)
@@ -26,6 +29,28 @@ UNPAUSE = Action("unpause", "unpausing", "unpaused", lambda engine, key: engine.
 def goes(container: Container) -> bool:
     """Runs, or will again by itself: `s` stops it."""
     return container.running or container.state is State.RESTARTING
+
+
+def _making_anew(removed: list[Container]) -> Action:
+    """The way back from their removal: each with its name and options, and running if it ran. Its files are lost."""
+    before = {container.id: container for container in removed}
+
+    async def make(engine: Engine, key: str) -> Container:
+        container = before[key]
+        made = await engine.create(replace(container.options, name=container.name))
+        return await engine.start(made.id) if goes(container) else made
+
+    return Action("run", "making anew", "made anew, without its files:", make)
+
+
+def _line_anew(removed: list[Container]) -> str:
+    from engine.cli.options import command_line
+
+    try:
+        lines = [command_line(replace(container.options, name=container.name)) for container in removed]
+    except InvalidInput:  # an entrypoint of several words has no form on the command line
+        return command("run", *(container.name for container in removed))
+    return plain("; ".join(lines))
 
 
 class ContainerActions(ListPane):
@@ -211,7 +236,13 @@ class ContainerActions(ListPane):
             action = Action(
                 "rm", "removing", "removed", lambda engine, key: engine.remove(key, force=True, volumes=bool(answer))
             )
-            self._act(action, chosen, words=words)
+            self.app.operations.on_containers(
+                action,
+                chosen,
+                line=command("rm", *words, *(container.name for container in chosen)),
+                undo=_making_anew(chosen),
+                undo_line=_line_anew(chosen),
+            )
 
         self.app.push_screen(RemoveContainers(chosen, self.app.engine_ready), remove)
 
@@ -280,7 +311,6 @@ class ContainerActions(ListPane):
         if container is None:
             return
         from engine.cli.options import command_line
-        from engine.errors import InvalidInput
         from tui.dialogs.choose import Choice, Choose
 
         mapping = urls.web_mapping(container)
