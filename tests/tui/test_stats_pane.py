@@ -47,7 +47,7 @@ def with_past(driver: Driver, container: Container, history: History) -> Iterato
     """A container that has this past at every look, instead of being measured."""
     driver.world.stats[container.id] = history
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(driver.world), "measure", lambda self, readings: self.tell("stats"))
+        patch.setattr(type(driver.world), "measure", lambda self, readings, load: self.tell("stats"))
         yield
 
 
