@@ -195,8 +195,15 @@ class Following:
             known = [runs(journal, container_id) if journal else [] for journal, container_id in journals]
             # Only now: what a run wrote before its end was told is in the files that are looked at.
             view.app.call_from_thread(self.take_news)
-            if self.source is source:
-                view.app.call_from_thread(self._show_runs, source, place(source, known, names))
+            if self.source is not source:
+                return
+            try:
+                separators = place(source, known, names)
+            except OSError:
+                if self.source is source:
+                    raise
+                return  # it was closed meanwhile, with its files
+            view.app.call_from_thread(self._show_runs, source, separators)
 
         view.run_worker(find, thread=True, group="runs", exclusive=True)
 

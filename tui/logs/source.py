@@ -149,11 +149,15 @@ class Extent:
         return before[-1].position if before else segment.base
 
     def time_position(self, stamp: bytes) -> int:
-        """Where the first line stamped `stamp` or later begins; the end if there is none."""
-        if not self.segments:
+        """Where the first line stamped `stamp` or later begins; the end if there is none.
+
+        Also called in threads: the files may be others, or none, before it is through.
+        """
+        segments = self.segments
+        if not segments:
             return 0
-        index, offset = log_files.since([segment.fd for segment in self.segments], stamp)
-        position = self.segments[index].base + offset
+        index, offset = log_files.since([segment.fd for segment in segments], stamp)
+        position = segments[index].base + offset
         while lines := self.lines_from(position, 500):
             for line in lines:
                 if line.stamp >= stamp:

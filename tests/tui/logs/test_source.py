@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.logs import files
 from engine.runtime.logfile import PIECE_BYTES, LogWriter
 from tui.logs.source import LINE_SPAN, LogSource
 
@@ -40,3 +41,21 @@ def test_a_line_without_end_is_cut_at_the_same_places_from_both_ends(tmp_path: P
     assert 5 <= len(forward) <= 8
     source.close()
     log.close()
+
+
+def test_a_time_is_looked_for_in_a_thread_although_the_source_is_closed_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = LogWriter(str(tmp_path))
+    log.write("stdout", b"one\ntwo\n")
+    log.close()
+    source = LogSource(str(tmp_path))
+    since = files.since
+
+    def closed_meanwhile(fds: list[int], stamp: bytes) -> tuple[int, int]:
+        found = since(fds, stamp)
+        source.close()
+        return found
+
+    monkeypatch.setattr(files, "since", closed_meanwhile)
+    assert source.time_position(b"2000") == source.end
