@@ -101,14 +101,14 @@ class Meter:
         Asked before the containers are read: what one does meanwhile, the next call sees.
         """
         try:
-            counters, changed = self._all.read()
+            at_rest = self._all.at_rest()
+            if self._all.counts:
+                return at_rest
         except OSError:  # ENODEV: the last container has ended, and another one may have begun
-            counters, changed = {}, True
-        if not counters.get("cpu_seconds"):  # the cgroup was not there, or this host does not count
-            self._all.close()
-            self._all = Gauge(self._settings.cgroup_parent)
-            return False
-        return not changed
+            pass
+        self._all.close()  # the cgroup was not there, or this host does not count
+        self._all = Gauge(self._settings.cgroup_parent)
+        return False
 
     def _drop_ended(self) -> None:
         """A pidfd is readable when its process has ended (pidfd_open(2)): one call asks for all of them."""

@@ -50,9 +50,9 @@ class Gauge:
             if self._v1_io
             else f"{mounts.directory('io', path) or ''}/io.stat"
         )
-        self._before: tuple[bytes, bytes] | None = None
+        self._before = b"", b""
         self._counters: Counters = {}
-        self._whole = 0.0  # when everything was read last
+        self._whole = -STALE  # when everything was read last
         self._host = host_memory()
 
     def __enter__(self) -> Gauge:
@@ -69,13 +69,28 @@ class Gauge:
                 os.close(fd)
         self._files.clear()
 
+    def at_rest(self) -> bool:
+        """Whether nothing can have changed since the last call of this, or of `read`: by two reads, whatever there is.
+
+        Raises as `read`.
+        """
+        now = time.monotonic()
+        both = self._text(self._usage), self._text(self._memory)
+        if both == self._before and now - self._whole < STALE:
+            return True
+        self._before, self._whole = both, now
+        return False
+
+    @property
+    def counts(self) -> bool:
+        """Whether the time on a processor was counted at the last look: not if the cgroup was not there."""
+        return bool(self._before[0])
+
     def read(self) -> tuple[Counters, bool]:
         """The counters (see `read_stats`), and whether anything may have changed since the last call."""
-        now = time.monotonic()
-        usage, memory = self._text(self._usage), self._text(self._memory)
-        if (usage, memory) == self._before and now - self._whole < STALE:
+        if self.at_rest():
             return self._counters, False
-        self._before, self._whole = (usage, memory), now
+        usage, memory = self._before
         counters = usage if self._usage == self._cpu_stat else self._text(self._cpu_stat)
         used, limit = _number(memory), _number(self._text(self._limit))
         cache = _field(self._text(self._statistics), self._inactive)
