@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
+from textual.widget import MountError
 
 from engine.errors import EngineError
 from tui import config, keymap, theming, urls
@@ -48,6 +50,11 @@ def _palette() -> type[Provider]:
     from tui.palette import Actions
 
     return Actions
+
+
+def _is_leaving(node: DOMNode) -> bool:
+    """Whether a node, or all of the dashboard, is on its way out."""
+    return node._pruning or node.app._exit or not node.is_attached
 
 
 class Pilothouse(App[None]):
@@ -233,7 +240,7 @@ class Pilothouse(App[None]):
         self, owner: DOMNode, doing: str, work: Callable[..., Coroutine[Any, Any, object]], *arguments: object
     ) -> Worker[object]:
         """Run `work` in the background for `owner`, with which it ends; started again, it replaces what still runs."""
-        guarded: Callable[[], Any] = partial(self._guarded, doing, work, *arguments)
+        guarded: Callable[[], Any] = partial(self._guarded, owner, doing, work, *arguments)
         return owner.run_worker(guarded, exclusive=True, group=doing, exit_on_error=False)
 
     def opening(
@@ -242,11 +249,15 @@ class Pilothouse(App[None]):
         """As `behind`, for work that opens a screen: keys that are typed meanwhile are for that."""
         self._type_ahead.opens(self.behind(owner, doing, work, *arguments))
 
-    async def _guarded(self, doing: str, work: Callable[..., Coroutine[Any, Any, object]], *arguments: object) -> None:
+    async def _guarded(
+        self, owner: DOMNode, doing: str, work: Callable[..., Coroutine[Any, Any, object]], *arguments: object
+    ) -> None:
         """A failure becomes a sentence on the status row (and a report if nobody foresaw it)."""
         try:
             await work(*arguments)
         except Exception as error:  # the border of the user interface
+            if isinstance(error, NoMatches | MountError) and _is_leaving(owner):
+                return  # Textual takes a node's children away before it cancels the node's work
             sentence, hint = explain(error, doing)
             self.operations.say(sentence, failed=True, hint=hint)
 

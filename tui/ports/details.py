@@ -33,9 +33,10 @@ class PortDetails(Dialog[None]):
         yield self._view
 
     def on_mount(self) -> None:
-        lines = details(self._line, self._world, self._width)
-        self._view.styles.height = min(len(lines), max(4, self.app.size.height - 6))
         self._world.watch(self._show, "ports")
+        self._show()
+
+    def on_resize(self) -> None:
         self._show()
 
     def on_unmount(self) -> None:
@@ -46,7 +47,9 @@ class PortDetails(Dialog[None]):
         return min(76, self.app.size.width) - 8
 
     def _show(self) -> None:
-        self._view.show(details(self._line, self._world, self._width))
+        lines = details(self._line, self._world, self._width)
+        self._view.styles.height = min(len(lines), max(4, self.app.size.height - 6))
+        self._view.show(lines)
 
 
 def details(line: Line, world: World, width: int) -> list[Cell]:

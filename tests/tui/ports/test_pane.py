@@ -14,6 +14,7 @@ from tests.support.ports import free_port
 from tests.tui.conftest import Driver, Open, sleeper
 from tests.tui.ports.conftest import Serve
 from tui.config import Preferences
+from tui.widgets.text_view import TextView
 
 
 def row(driver: Driver, target: str) -> str:
@@ -122,6 +123,10 @@ async def test_details_tell_everything_and_a_redirect_is_shown_but_not_followed(
         await driver.press("enter")
         await driver.shows("in short", f"-p {port}:80", f"pilothouse unpublish many {port}:80", "0.0.0.0:80  python3")
         assert "\x1b" not in driver.text
+        await driver.pilot.resize_terminal(44, 24)
+        view = driver.app.screen.query_one(TextView)
+        await driver.pilot.pause()
+        assert view.virtual_size.width <= view.size.width, "its lines are wrapped anew"
         await driver.press("escape")
         await driver.press("o")
         await driver.says(f"copied http://localhost:{port}")
