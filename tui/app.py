@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
+from textual._styles_cache import StylesCache
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.css.query import NoMatches
@@ -42,7 +43,8 @@ if TYPE_CHECKING:
     from tui.shell.session import Session
     from tui.state.pulls import Pull
 
-FEW = 50  # containers that run: the use of all is read, at 0.1 ms each, not only of those on screen
+FEW = 50  # containers: all are looked at each time, at 0.1 ms each, not only those on screen
+ALONE = 30.0  # seconds without a key or the mouse after which it looks half as often at use and ports
 FRESH = 10.0  # seconds after which a failed pull no longer interrupts what the user does: P shows it
 
 
@@ -87,6 +89,7 @@ class Pilothouse(App[None]):
         self._engine: Engine | None = None
         self._type_ahead = TypeAhead(self, self._heard)
         self._opened = asyncio.Event()
+        self._used = time.monotonic()
         self.shells: dict[str, Session] = {}  # by container, also those that were left for the dashboard
         self.register_theme(self._first_theme.to_textual())
         self.theme = self._first_theme.name
@@ -145,6 +148,8 @@ class Pilothouse(App[None]):
 
     async def on_event(self, event: events.Event) -> None:
         """Keys, pastes and clicks go one after the other."""
+        if isinstance(event, events.InputEvent | events.Paste):
+            self._used = time.monotonic()
         if isinstance(event, events.Key | events.Paste | events.MouseDown | events.MouseUp) and not event.is_forwarded:
             await self._type_ahead.take(event)
             return
@@ -179,6 +184,8 @@ class Pilothouse(App[None]):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
+        # Its keys are Textual's memories of what a widget showed, of up to a thousand that were removed: 40 MB.
+        self.world.watch(StylesCache.get_inner_outer.cache_clear, "minute")
         self.behind(self, "following the engine", self._live)
         self.behind(self, "measuring", self._measure)
 
@@ -210,16 +217,28 @@ class Pilothouse(App[None]):
         from tui.state.readings import Readings
 
         readings, minute = Readings(self.settings, self.world), time.time() // 60
+        skipped = False
         while True:
             if time.time() // 60 != minute:
                 minute = time.time() // 60
                 self.world.tell("minute")
-            shown = self._on_screen()
-            await readings.take(self._engine, shown, self._off_screen(shown))
+            skipped = not skipped and self.is_alone
+            if skipped:
+                self.world.tell("load")  # the clock goes on
+            else:
+                shown = self._on_screen()
+                await readings.take(self._engine, shown, self._off_screen(shown))
             await asyncio.sleep(1.0 - time.time() % 1.0)
 
+    @property
+    def is_alone(self) -> bool:
+        """Nobody has used it for a while: it looks less often at what changes by itself."""
+        return time.monotonic() - self._used > ALONE
+
     def _on_screen(self) -> list[Container]:
-        """The containers whose row is visible, and the one the details are about."""
+        """The containers whose row is visible, and the one the details are about; of a few, all."""
+        if len(self.world.containers) <= FEW:
+            return list(self.world.containers.values())
         pane = self.dashboard.containers
         keys = dict.fromkeys(pane.table.visible_keys() if pane.is_on_screen else ())
         if pane.table.sort_column == "log":  # which logs most is known only of those that were looked at

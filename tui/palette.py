@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from tui.app import Pilothouse
 
+SORT = "This column of the list; once more turns the order round"
 _TOLD = 0.01  # the score of what only its description matches: below everything that is called so
 
 
@@ -134,6 +135,10 @@ class Actions(Provider):
                 if not name.startswith("{"):  # those have a key of their own and stand above
                     told = "This tab of the selected container"
                     entries.append(Entry(name, told, partial(dashboard.go_to_tab, tab), ALIASES.get(tab, ())))
+        pane = dashboard.listed
+        for column in pane.table.columns:
+            if column.key in pane.sorts and pane.table.rows:
+                entries.append(Entry(f"Sort by {column.title}", SORT, partial(pane.sort_by, column.key), ("sort",)))
         for container in self._pilothouse.world.containers.values():
             go = partial(self._pilothouse.dashboard.select, container.id)
             entries.append(Entry(f"Go to {plain(container.name)}", plain(container.image), go))

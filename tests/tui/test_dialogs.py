@@ -51,6 +51,18 @@ async def test_the_palette_runs_actions_and_goes_to_containers(dashboard: Open, 
         await driver.until(lambda: driver.app.dashboard.active.id == "stats", "in the tab that was named")
 
 
+async def test_the_palette_sorts_the_list_by_any_of_its_columns(dashboard: Open, web: Container):
+    async with dashboard() as driver:
+        await driver.shows("running")
+        for told in ("sorted by cpu ▼", "sorted by cpu ▲"):
+            await driver.press("colon")
+            await driver.type("sort by cpu")
+            await driver.shows("Sort by CPU")
+            await driver.press("enter")
+            await driver.says(told)
+        assert "CPU ▲" in driver.text
+
+
 async def test_the_palette_finds_what_docker_calls_otherwise_and_what_the_help_says(dashboard: Open, web: Container):
     async with dashboard() as driver:
         await driver.shows("running")

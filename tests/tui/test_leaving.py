@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 
 from textual import events
 from textual.app import ComposeResult
@@ -56,6 +58,21 @@ async def test_work_for_a_dialog_that_closes_ends_with_it_and_nothing_is_said(da
         asking.lingering.let_go.set()
         await driver.pilot.pause()
         assert not driver.world.log
+
+
+async def test_what_a_dialog_showed_is_forgotten_within_a_minute(dashboard: Open):
+    async with dashboard() as driver:
+        asking = Asking()
+        asking.lingering.let_go.set()
+        await driver.app.push_screen(asking)
+        await driver.shows("A question")
+        shown = [weakref.ref(node._styles_cache) for node in asking.query("*")]
+        await driver.press("escape")
+        del asking
+        driver.world.tell("minute")
+        gc.collect()
+        assert shown
+        assert not any(found() for found in shown)
 
 
 async def test_a_dialog_that_stays_tells_what_went_wrong_in_it(dashboard: Open):

@@ -16,6 +16,7 @@ from tui import keymap
 from tui.panes.pane import word_at
 
 Answer = TypeVar("Answer")
+WIDTH = 76  # cells of a frame where the screen has them, as in dashboard.tcss
 
 
 class Dialog(ModalScreen[Answer], Generic[Answer]):
@@ -32,6 +33,11 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
         super().__init__()
         self._title = title
         self._told = Content.styled(hint, "$ph-muted")
+
+    @property
+    def frame_width(self) -> int:
+        """Cells from edge to edge, of a dialog that has no width of its own."""
+        return min(WIDTH, self.app.size.width)
 
     def inside(self) -> ComposeResult:
         raise NotImplementedError

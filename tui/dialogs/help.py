@@ -46,7 +46,7 @@ class Help(Dialog[None]):
 
     def _fill(self) -> None:
         """Wrap the words to the width of the screen as it is now."""
-        width = min(76, self.app.size.width) - 9
+        width = self.frame_width - 9
         lines = [
             *help_lines(self._panes, width, self.app.preferences.keys),
             *warning_lines(self._warnings(), width),

@@ -44,7 +44,7 @@ class Problems(Dialog[None]):
 
     def _fill(self) -> None:
         """Wrap the lines to the width of the screen as it is now."""
-        width = min(76, self.app.size.width) - FRAME
+        width = self.frame_width - FRAME
         lines = [row for outcome in self._failed for line in _lines(outcome) for row in _hung(line, width)]
         self._view.styles.height = min(len(lines), max(3, self.app.size.height - ROOM))
         self._view.show(lines)

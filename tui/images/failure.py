@@ -17,7 +17,6 @@ from tui.images.causes import DETAIL, details, diagnose, registry_of
 from tui.sanitize import plain
 from tui.state.pulls import Pull
 
-WIDTH = 76  # of the frame, as in dashboard.tcss
 LABEL = 15  # cells before the text
 _SHORT = {"L": "log in", "E": "edit", "r": "retry", "y": "copy", "X": "make room"}  # of the remedies, for the footer
 
@@ -48,7 +47,7 @@ class PullFailed(Dialog[None]):
         return [*((key, key, _SHORT[key]) for key, _ in self._diagnosis.remedies), *super().keys()]
 
     def _text(self) -> Content:
-        found, room = self._diagnosis, min(WIDTH, self.app.size.width) - 6
+        found, room = self._diagnosis, self.frame_width - 6
         parts: list[Content | str | tuple[str, str]] = [
             f"{found.who} said: ",
             (plain(found.said), "bold"),

@@ -37,6 +37,7 @@ class Following:
         self._counters: list[LineCounter] = []
         self._seen = 0  # of what was appended
         self._frame: Timer | None = None
+        self._ticks: Timer | None = None
         self._last_frame = 0.0
         self._frame_gap = FRAME
         self._reading = False  # the event loop watches the log's descriptor
@@ -132,8 +133,16 @@ class Following:
         cost = time.monotonic() - self._last_frame
         self._frame_gap = min(max(FRAME, FRAME_SHARE * cost), _SLOWEST)
 
-    def tick(self) -> None:
-        """Once a second: ages grow, and a log may come to be that was not there to be watched."""
+    def pace(self) -> None:
+        """Once a second ages grow, and a log may come to be that was not there to be watched: else nobody is woken."""
+        if self._ticks is None:
+            self._ticks = self._view.set_interval(1.0, self._tick, pause=True)
+        if self._view.body.time_mode == "relative" or (self.source is not None and not self.source.watched):
+            self._ticks.resume()
+        else:
+            self._ticks.pause()
+
+    def _tick(self) -> None:
         if self._view.body.time_mode == "relative":
             self._view.body.changed()
         if self.source is not None and not self.source.watched:

@@ -109,9 +109,6 @@ class LogView(Vertical):
     def merged(self) -> bool:
         return isinstance(self.source, MergedSource)
 
-    def on_mount(self) -> None:
-        self.set_interval(1.0, self._following.tick)
-
     def on_unmount(self) -> None:
         self._following.close()
         threading.Thread(target=POOL.close).start()  # as soon as the search that runs has noticed
@@ -201,6 +198,7 @@ class LogView(Vertical):
             merged=len(source.parts) if isinstance(source, MergedSource) else 0,
         )
         self.prompt.found(matches)
+        self._following.pace()
         if status != self._status:
             self._status = status
             self.post_message(status)

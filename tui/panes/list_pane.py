@@ -108,11 +108,14 @@ class ListPane(Pane):
 
     def on_table_heading_clicked(self, event: Table.HeadingClicked) -> None:
         event.stop()
-        if event.column not in self.sorts:
-            return
-        if self.table.sort_column != event.column:
-            self._sort(event.column, self.sorts[event.column][1])
-        elif not self._flip(event.column):
+        if event.column in self.sorts:
+            self.sort_by(event.column)
+
+    def sort_by(self, column: str) -> None:
+        """By this column the way that is mostly wanted; again, the other way; once more, in the engine's order."""
+        if self.table.sort_column != column:
+            self._sort(column, self.sorts[column][1])
+        elif not self._flip(column):
             self._sort("", False)
 
     def _flip(self, column: str) -> bool:

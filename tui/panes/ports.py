@@ -98,14 +98,16 @@ class PortsPane(DetailPane):
         engine = await self.app.engine_ready()
         while True:
             try:
-                async with asyncio.timeout(LOOK):
+                async with asyncio.timeout(2 * LOOK if self.app.is_alone else LOOK):
                     await self._stale.wait()
             except TimeoutError:
                 pass
+            changed = self._stale.is_set()
             self._stale.clear()
             if self.display and self.is_on_screen:
                 await self._look(engine)
-            await asyncio.sleep(PAUSE)
+            if changed:
+                await asyncio.sleep(PAUSE)
 
     async def _look(self, engine: object) -> None:
         """Read who listens and who holds what, of the containers shown."""

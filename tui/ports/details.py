@@ -42,12 +42,8 @@ class PortDetails(Dialog[None]):
     def on_unmount(self) -> None:
         self._world.forget(self._show)
 
-    @property
-    def _width(self) -> int:
-        return min(76, self.app.size.width) - 8
-
     def _show(self) -> None:
-        lines = details(self._line, self._world, self._width)
+        lines = details(self._line, self._world, self.frame_width - 8)
         self._view.styles.height = min(len(lines), max(4, self.app.size.height - 6))
         self._view.show(lines)
 
