@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from engine.errors import EngineError, StoreError
+from engine.linux.processes import see_off
 from engine.models import Loaded, Progress
 
 if TYPE_CHECKING:
@@ -49,9 +50,7 @@ async def load_aside(
                 progress(Progress(*said["progress"]))
         raise StoreError("the process that loads the archive has died", hint="load it again")
     finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
+        await see_off(process)
 
 
 def main(root: str, run: str, path: str, platform: str) -> None:

@@ -7,6 +7,10 @@ import os
 import struct
 from _signal import SIG_SETMASK, pidfd_send_signal, pthread_sigmask
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import asyncio.subprocess
+
 # The C library is imported where it is called: `ps` and `images` only look into /proc, and ctypes takes 2 ms.
 
 PR_SET_DUMPABLE = 4
@@ -125,3 +129,24 @@ def close_all(first: int, last: int = 0xFFFF_FFFF) -> None:
 
 def unblock_all_signals() -> None:
     pthread_sigmask(SIG_SETMASK, ())
+
+
+async def see_off(process: asyncio.subprocess.Process) -> None:
+    """Kill a process that still runs, and read its pipe to the end, however often one is cancelled meanwhile.
+
+    What is left of one whose end was not awaited outlives the event loop, and complains on the user's terminal.
+    """
+    import asyncio
+
+    cancelled = None
+    if process.returncode is None:
+        process.kill()
+    while True:
+        try:
+            await process.communicate()
+        except asyncio.CancelledError as error:
+            cancelled = error
+        else:
+            break
+    if cancelled is not None:
+        raise cancelled

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import InvalidInput
+from engine.linux.processes import see_off
 from engine.settings import Settings
 
 NETWORK_PATIENCE = 3.0  # seconds
@@ -90,9 +91,7 @@ async def _trial(settings: Settings) -> dict[str, str]:
         except TimeoutError:
             return {}
         finally:
-            if process.returncode is None:
-                process.kill()
-            await process.communicate()  # to the end of its pipe, which would else outlive the loop
+            await see_off(process)
     finally:
         await asyncio.to_thread(shutil.rmtree, directory, True)
     lines = (line.partition("\t") for line in said.decode(errors="replace").splitlines())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import select
 import signal
@@ -85,3 +86,23 @@ def test_a_filesystem_that_refuses_its_options_says_why() -> None:
         mounts.new_filesystem("nosuchfs", [])
     assert raised.value.filename == "nosuchfs"
     assert (mounts.can_mount("tmpfs"), mounts.can_mount("nosuchfs")) == (True, False)
+
+
+async def test_a_process_is_seen_off_also_by_who_is_cancelled_again_and_again():
+    process = await asyncio.create_subprocess_exec("sleep", "60", stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+
+    async def wait() -> None:
+        try:
+            await process.communicate()
+        finally:
+            await processes.see_off(process)
+
+    waiting = asyncio.create_task(wait())
+    for _ in range(3):
+        await asyncio.sleep(0)
+        waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert process.returncode == -signal.SIGKILL
+    assert process.stdout.at_eof()
