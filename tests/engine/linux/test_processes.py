@@ -99,7 +99,7 @@ async def test_a_process_is_seen_off_also_by_who_is_cancelled_again_and_again():
             await processes.see_off(process)
 
     waiting = asyncio.create_task(wait())
-    for _ in range(3):
+    for _ in range(50):  # each takes a few turns of the loop to get through
         await asyncio.sleep(0)
         waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
