@@ -7,6 +7,7 @@ class EngineError(Exception):
     """A failure the user can understand. `str()` is one sentence; `hint` says what to do about it.
 
     `exit_code` is what the command line ends with (docker-run(1), "EXIT STATUS"; 1 for the other verbs).
+    `container_id` is that of a container which was created on the way and is still there.
     """
 
     exit_code = 1
@@ -15,6 +16,7 @@ class EngineError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.container_id = ""
 
 
 class InvalidInput(EngineError):

@@ -82,7 +82,7 @@ class Operations:
     ) -> Worker[None]:
         """One action that is not about a container of the list. `then` gets the result if it went well.
 
-        A container that it returns is one that it started.
+        A container that it returns is one that it started; one that is left of its failure is shown and named.
 
         `undo` begins what goes back; it gets the result too. `told`: whether a failure stands in a panel already.
         """
@@ -100,6 +100,8 @@ class Operations:
             except Exception as error:  # the border of the user interface: everything becomes a sentence
                 problem, hint = explain(error, line)
                 entry.told = told()
+                if (left := await self._left_by(error)) is not None:
+                    problem = f"{problem}; {plain(left.name)} was created and not started"
                 self._finish(entry, "failed", problem, hint)
                 return
             sentence = done if isinstance(done, str) else done(result)
@@ -197,6 +199,18 @@ class Operations:
         self._sum_up(entry, action.done, outcomes, "container")
         if action.starts:
             self._look_after(went, entry)
+
+    async def _left_by(self, error: Exception) -> Container | None:
+        """The container that an action created before it failed. The cursor goes there: the next key is for that."""
+        if not isinstance(error, EngineError) or not error.container_id:
+            return None
+        try:
+            left = await (await self._engine()).container(error.container_id)
+        except EngineError:
+            return None  # removed meanwhile
+        self.put(left)
+        self._app.dashboard.select(left.id)
+        return left
 
     def put(self, result: Container) -> None:
         """Show what an action returned, unless the events have told meanwhile of what came after."""

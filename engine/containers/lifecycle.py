@@ -90,7 +90,7 @@ def run(
     `waiting` is a monitor that was begun for an ID of its own: the container gets that.
 
     A host port that is taken is refused before anything is created. Raises as `create` and `start`; with `--rm`
-    nothing is left then.
+    nothing is left then, else the error has the container's ID.
     """
     container_id = waiting.container_id
     # held to the end: whoever finds a free lock of this kind has found a run that was killed half-way
@@ -100,10 +100,12 @@ def run(
             record = create(settings, database, options, container_id=container_id)
             try:
                 return record, start(settings, database, record, reserved, waiting)
-            except BaseException:
+            except BaseException as error:
                 if options.remove:
                     with suppress(NotFound):  # someone else was faster
                         remove(settings, database, record, force=True, with_volumes=True)
+                elif isinstance(error, EngineError):
+                    error.container_id = record.id
                 raise
         except BaseException:
             disconnect(settings, database, container_id)

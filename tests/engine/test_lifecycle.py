@@ -138,11 +138,13 @@ async def test_a_command_that_is_not_there_is_127_and_one_that_cannot_be_execute
     left = await engine.container("missing")
     assert left.state is State.CREATED
     assert "not found" in left.error
+    assert missing.value.container_id == left.id
 
 
 async def test_a_failed_start_with_rm_leaves_nothing(engine: Engine, settings: Settings) -> None:
-    with pytest.raises(CommandNotFound):
+    with pytest.raises(CommandNotFound) as missing:
         await engine.run(RunOptions(SMALL, ("nope",), remove=True, ports=(PortMapping(80, 0),)))
+    assert missing.value.container_id == ""
     assert await engine.containers() == []
     assert await remaining_traces(settings) == []
 

@@ -235,13 +235,16 @@ async def test_without_detach_the_new_container_is_attached_to(dashboard: Open, 
         await driver.until(lambda: driver.app.screen is driver.app.dashboard, "back in the dashboard")
 
 
-async def test_a_command_that_the_image_has_not_is_no_failed_pull(dashboard: Open, image: object):
+async def test_a_command_that_the_image_has_not_is_no_failed_pull(dashboard: Open, web: Container):
     async with dashboard(80, 24) as driver:
         await open_form(driver, SMALL)
         driver.app.screen._lines["command"].inputs[0].value = "nosuch"
         await driver.press("ctrl+g")
         await driver.says("executable file not found in $PATH")
         assert driver.app.screen is driver.app.dashboard, driver.text
+        (left,) = (one for one in driver.world.containers.values() if one.id != web.id)
+        await driver.says(f"{left.name} was created and not started")
+        assert driver.app.dashboard.containers.table.cursor_key == left.id, "the next key is for what was left"
 
 
 async def test_who_has_a_port_is_read_at_eighty_columns(dashboard: Open, engine: Engine, image: object):
