@@ -75,7 +75,11 @@ async def test_the_logs_of_marked_containers_are_merged_from_the_list(dashboard:
         await driver.says("mark two or more containers first")
         await driver.press("A")
         await driver.shows("M Merge 2")
-        await driver.press("M")
+        await driver.press("slash")
+        await driver.type("two")
+        await driver.press("enter", "M")
+        await driver.says("1 of the 2 marked cannot be seen; Esc clears the filter")
+        await driver.press("escape", "M")
         await driver.shows("two + one · Logs", "2 merged")
 
 

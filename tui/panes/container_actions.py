@@ -265,6 +265,8 @@ class ContainerActions(ListPane):
             return
         if len(self.chosen()) < 2:
             words = "mark two or more containers first, by {list.mark}: their logs are shown as one"
+            if hidden := self.table.hidden_marks:
+                words = f"{hidden} of the {len(self.table.marks)} marked cannot be seen; {{app.back}} clears the filter"
             self.app.operations.say(phrases.words(words, self.app.preferences.keys), failed=True)
             return
         self.app.dashboard.go_to_tab("logs")
