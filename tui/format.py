@@ -67,13 +67,11 @@ def clock(when: float) -> str:
     return time.strftime("%H:%M:%S", time.localtime(when))
 
 
-def sparkline(values: Iterable[float], width: int, ceiling: float = 0.0) -> str:
-    """The last `width` values as block characters, scaled to `ceiling` or to the largest of them."""
+def sparkline(values: Iterable[float | None], width: int, ceiling: float = 0.0) -> str:
+    """The last `width` values as block characters, scaled to `ceiling` or to the largest of them; None is a hole."""
     shown = list(values)[-width:]
-    if not shown:
-        return ""
-    top = max(ceiling, max(shown), 1e-9)
-    return "".join(BLOCKS[min(7, max(0, round(value / top * 7)))] for value in shown)
+    top = max(ceiling, max((value for value in shown if value is not None), default=0.0), 1e-9)
+    return "".join(" " if value is None else BLOCKS[min(7, max(0, round(value / top * 7)))] for value in shown)
 
 
 def bar(fraction: float, width: int) -> str:

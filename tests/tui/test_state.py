@@ -12,6 +12,7 @@ import pytest
 from engine.models import Container, Progress, Resources, RunOptions, State, Stats
 from engine.settings import Settings
 from tui.containers import exit_card, graphs
+from tui.format import sparkline
 from tui.operations import Outcome, command, explain, summary
 from tui.reports import write_report
 from tui.state import memory
@@ -47,6 +48,17 @@ def test_how_busy_the_machine_is_does_not_depend_on_the_thread_that_looks(settin
     looking.start()
     looking.join()
     assert seen[0] > 0
+
+
+def test_a_small_history_is_of_its_seconds_however_often_one_looked():
+    every, every_other = History(), History()
+    for now in range(1, 20):
+        every.add(reading(float(now), now * 0.5))
+        if now % 2:
+            every_other.add(reading(float(now), now * 0.5))
+    assert every.window("cpu", 8) == [50.0] * 8
+    assert every_other.window("cpu", 8)[1:] == [50.0] * 7
+    assert sparkline([None, *every_other.window("cpu", 3)], 4, 100.0) == " ▅▅▅"
 
 
 def test_a_restart_begins_a_new_history():

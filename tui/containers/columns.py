@@ -92,7 +92,7 @@ def _trend(series: str, ceiling: float) -> Callable[[Seen], Cell]:
         history = seen.history
         if history is None:
             return cell("")
-        return cell(short.sparkline(history.recent(series, TREND), TREND, ceiling).rjust(TREND), "good")
+        return cell(short.sparkline(history.window(series, TREND + 2), TREND, ceiling).rjust(TREND), "good")
 
     return show
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.models import Stats
@@ -82,10 +81,6 @@ class History:
         del self.times[:]
         for values in self._series.values():
             del values[:]
-
-    def recent(self, name: str, count: int) -> Sequence[float]:
-        """The last `count` values of a series."""
-        return self._series[name][-count:]
 
     def peak(self, name: str) -> float:
         return max(self._series[name], default=0.0)
