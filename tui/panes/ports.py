@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import ClassVar
 
@@ -10,16 +9,15 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Static
 
-from engine.errors import EngineError
-from engine.models import Container, Listener, PortMapping, Probe
+from engine.models import Container, PortMapping, Probe
 from tui import keymap, phrases, urls
 from tui.operations import command
 from tui.panes.detail_pane import DetailPane
 from tui.ports import lines as ports
 from tui.ports.cells import listener_cell, milliseconds, probe_cell
 from tui.ports.diagnosis import address, diagnosis
-from tui.ports.findings import Held
 from tui.ports.lines import Line
+from tui.ports.lookout import Lookout, Sought
 from tui.ports.prober import Prober
 from tui.ports.table import LinkTable, linked
 from tui.sanitize import plain
@@ -35,10 +33,8 @@ COLUMNS = (
 LISTENER = Column("listener", "LISTENER IN CTR", drop=1, least=10, fair=14, most=36)
 NOTE = Column("note", "NOTE", least=10, fair=24, most=400)
 OWNER = Column("name", "CONTAINER", least=8, fair=12, most=24)
-LOOK = 2.0  # seconds between two looks at who listens, while the pane is on screen
 ROOMY = 84  # cells from which on the latency is shown too; the details always have it
 FEW = 7  # rows of the pane under which there is no room for a note of its own
-PAUSE = 0.1  # seconds between two looks at the least, however fast containers change
 
 _SIGNS = {"host": ("●", "good"), "heard": ("◌", "accent"), "foreign": ("·", "muted")}
 
@@ -53,7 +49,9 @@ class PortsPane(DetailPane):
         self.note = Static("", id="port-note", markup=False)  # of the row under the cursor, where its cell is too short
         self.show_all = False
         self.prober = Prober(world, lambda: self.app.engine_ready(), self._looked_at)
-        self._stale = asyncio.Event()
+        self._lookout = Lookout(
+            world, self.prober, self._sought, is_alone=lambda: self.app.is_alone, looked=self.update_if_shown
+        )
         self._made: tuple[str, PortMapping] | None = None  # just published: the cursor goes there when it is listed
 
     def compose(self) -> ComposeResult:
@@ -64,13 +62,12 @@ class PortsPane(DetailPane):
         super().on_mount()
         self.world.ports.probing = self.app.preferences.probe
         self.world.watch(self.update_if_shown, "images", "ports")
-        self.world.watch(self._stale.set, "subject", "containers")
         self.app.behind(self, "probing ports", self.prober.run)
-        self.app.behind(self, "looking at ports", self._look_again_and_again)
+        self.app.behind(self, "looking at ports", self._lookout.run, self.app.engine_ready)
 
     def on_show(self) -> None:
         super().on_show()
-        self._stale.set()
+        self._lookout.again()
 
     # what there is --------------------------------------------------------------------------------
 
@@ -94,76 +91,13 @@ class PortsPane(DetailPane):
             seen.update(line.container.id for line in self.lines() if line.container and line.key in keys)
         return seen
 
-    async def _look_again_and_again(self) -> None:
-        engine = await self.app.engine_ready()
-        while True:
-            try:
-                async with asyncio.timeout(2 * LOOK if self.app.is_alone else LOOK):
-                    await self._stale.wait()
-            except TimeoutError:
-                pass
-            changed = self._stale.is_set()
-            self._stale.clear()
-            if self.display and self.is_on_screen:
-                await self._look(engine)
-            if changed:
-                await asyncio.sleep(PAUSE)
-
-    async def _look(self, engine: object) -> None:
-        """Read who listens and who holds what, of the containers shown."""
-        from engine.engine import Engine
-
-        assert isinstance(engine, Engine)
-        found, before = self.world.ports, self._known()
-        found.held = {door: held for door, held in found.held.items() if door[0] in self.world.containers}
-        shown = list(self.world.containers.values()) if self.show_all else [self.world.container]
-        for container in shown:
-            if container is None:
-                continue
-            if not container.running:
-                await self._look_for_holders(engine, container)
-                continue
-            try:
-                now = await engine.listeners(container.id)
-            except EngineError:
-                continue  # it has just ended: the next event says so
-            old, found.listeners[container.id] = found.listeners.get(container.id), now
-            if old is not None and old != now:
-                self._knock_where_changed(container, old, now)
+    def _sought(self) -> Sought | None:
+        """What to read, while the pane can be seen."""
+        if not (self.display and self.is_on_screen):
+            return None
         if self.show_all:
-            found.host = await engine.host_listeners()
-        if self._known() != before:
-            self.world.tell("ports")
-        else:
-            self.update_if_shown()  # what was "starting" may be overdue now
-
-    def _knock_where_changed(self, container: Container, old: tuple[Listener, ...], now: tuple[Listener, ...]) -> None:
-        """Something listens that did not, or no longer; what has answered meanwhile need not be asked again."""
-        before, after = ({(one.port, one.protocol) for one in listeners} for listeners in (old, now))
-        for mapping in container.ports:
-            port = (mapping.container_port, mapping.protocol)
-            probe = self.world.ports.probe(container, mapping)
-            if port in before ^ after and not (port in after and probe is not None and probe.answers):
-                self.prober.again(container, mapping)
-
-    def _known(self) -> tuple[object, ...]:
-        found = self.world.ports
-        return dict(found.listeners), dict(found.held), found.host
-
-    async def _look_for_holders(self, engine: object, container: Container) -> None:
-        """Who has the host ports that a container at rest will want, and which are free instead."""
-        from engine.engine import Engine
-
-        assert isinstance(engine, Engine)
-        for mapping in container.ports:
-            if not mapping.host_port:
-                continue
-            try:
-                by = await engine.port_holder(mapping.host_ip, mapping.host_port, mapping.protocol)
-                free = await engine.free_port(mapping.host_port + 1, mapping.protocol) if by else 0
-            except EngineError as error:
-                by, free = str(error), 0
-            self.world.ports.held[container.id, mapping] = Held(by, free)
+            return Sought(tuple(self.world.containers.values()), whole_machine=True)
+        return Sought((self.world.container,) if self.world.container is not None else ())
 
     # showing --------------------------------------------------------------------------------------
 
@@ -399,7 +333,7 @@ class PortsPane(DetailPane):
         self.show_all = not self.show_all
         self.update()
         self.retitle()
-        self._stale.set()
+        self._lookout.again()
 
     def action_publish(self) -> None:
         line = self.current()
