@@ -235,6 +235,10 @@ class Pilothouse(App[None]):
         """Nobody has used it for a while: it looks less often at what changes by itself."""
         return time.monotonic() - self._used > ALONE
 
+    def was_used_since(self, moment: float) -> bool:
+        """Whether there was a key or the mouse after `moment` (CLOCK_MONOTONIC)."""
+        return self._used > moment
+
     def _on_screen(self) -> list[Container]:
         """The containers whose row is visible, and the one the details are about; of a few, all."""
         if len(self.world.containers) <= FEW:

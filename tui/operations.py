@@ -82,13 +82,14 @@ class Operations:
     ) -> Worker[None]:
         """One action that is not about a container of the list. `then` gets the result if it went well.
 
-        A container that it returns is one that it started; one that is left of its failure is shown and named.
+        A container that it returns is one that it started; one that is left of its failure is named,
+        and the cursor goes there unless the user has gone on to something else.
 
         `undo` begins what goes back; it gets the result too. `told`: whether a failure stands in a panel already.
         """
 
         async def body() -> None:
-            entry = self._begin(line)
+            entry, begun = self._begin(line), time.monotonic()
             try:
                 result = await work(await self._engine())
             except asyncio.CancelledError:
@@ -100,9 +101,15 @@ class Operations:
             except Exception as error:  # the border of the user interface: everything becomes a sentence
                 problem, hint = explain(error, line)
                 entry.told = told()
-                if (left := await self._left_by(error)) is not None:
-                    problem = f"{problem}; {plain(left.name)} was created and not started"
-                self._finish(entry, "failed", problem, hint)
+                left = None
+                try:
+                    left = await self._left_by(error)
+                finally:
+                    named = f"; {plain(left.name)} was created and not started" if left is not None else ""
+                    self._finish(entry, "failed", problem + named, hint)
+                if left is not None and not self._app.was_used_since(begun):
+                    self._app.dashboard.action_pane("containers")
+                    self._app.dashboard.containers.table.select(left.id)
                 return
             sentence = done if isinstance(done, str) else done(result)
             if undo is not None:
@@ -201,7 +208,7 @@ class Operations:
             self._look_after(went, entry)
 
     async def _left_by(self, error: Exception) -> Container | None:
-        """The container that an action created before it failed. The cursor goes there: the next key is for that."""
+        """The container that an action created before it failed, with a row of its own from now on."""
         if not isinstance(error, EngineError) or not error.container_id:
             return None
         try:
@@ -209,7 +216,6 @@ class Operations:
         except EngineError:
             return None  # removed meanwhile
         self.put(left)
-        self._app.dashboard.select(left.id)
         return left
 
     def put(self, result: Container) -> None:

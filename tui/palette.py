@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from tui.app import Pilothouse
 
-SORT = "This column of the list; once more turns the order round"
+SORT = "This column of the list; again: the other way round, then as they come"
 _TOLD = 0.01  # the score of what only its description matches: below everything that is called so
 
 
@@ -138,7 +138,7 @@ class Actions(Provider):
         pane = dashboard.listed
         for column in pane.table.columns:
             if column.key in pane.sorts and pane.table.rows:
-                entries.append(Entry(f"Sort by {column.title}", SORT, partial(pane.sort_by, column.key), ("sort",)))
+                entries.append(Entry(f"Sort by {column.title}", SORT, partial(pane.sort_by, column.key)))
         for container in self._pilothouse.world.containers.values():
             go = partial(self._pilothouse.dashboard.select, container.id)
             entries.append(Entry(f"Go to {plain(container.name)}", plain(container.image), go))

@@ -127,7 +127,9 @@ def with_progress(
         except EngineError as error:
             if pull.outcome == "failed" and not pull.told and world.pulls.get(reference) is pull:
                 why = operations.words("{app.pull} shows why")
-                raise EngineError(f"{error}; {why}", hint=error.hint) from error
+                told = EngineError(f"{error}; {why}", hint=error.hint)
+                told.container_id = error.container_id
+                raise told from error
             raise
 
     if at_once:

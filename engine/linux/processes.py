@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # The C library is imported where it is called: `ps` and `images` only look into /proc, and ctypes takes 2 ms.
 
 PR_SET_DUMPABLE = 4
+PATIENCE = 2.0  # seconds for the end of a process that was killed
 
 _CLOSE_RANGE, _PIDFD_GETFD = 436, 438
 _PIDFD_GET_INFO = 0xC040_FF0B  # _IOWR(0xFF, 11, struct pidfd_info), at the structure's first published size
@@ -134,18 +135,22 @@ def unblock_all_signals() -> None:
 async def see_off(process: asyncio.subprocess.Process) -> None:
     """Kill a process that still runs, and read its pipe to the end, however often one is cancelled meanwhile.
 
-    What is left of one whose end was not awaited outlives the event loop, and complains on the user's terminal.
+    What is left of one whose end was not awaited outlives the event loop, and complains on the user's terminal. A pipe
+    that somebody else holds open, or a disk that does not answer, is waited for no longer than `PATIENCE`.
     """
     import asyncio
 
-    cancelled = None
+    cancelled, deadline = None, asyncio.get_running_loop().time() + PATIENCE
     if process.returncode is None:
         process.kill()
     while True:
         try:
-            await process.communicate()
+            async with asyncio.timeout_at(deadline):
+                await process.communicate()
         except asyncio.CancelledError as error:
             cancelled = error
+        except TimeoutError:
+            break
         else:
             break
     if cancelled is not None:

@@ -81,6 +81,11 @@ async def test_the_logs_of_marked_containers_are_merged_from_the_list(dashboard:
         await driver.says("1 of the 2 marked cannot be seen; Esc clears the filter")
         await driver.press("escape", "M")
         await driver.shows("two + one · Logs", "2 merged")
+        await engine.stop("two")
+        await driver.press("1", "a")
+        await driver.shows("Containers 1", "2 marked, 1 hidden")
+        await driver.press("M")
+        await driver.says("1 of the 2 marked cannot be seen; a shows all")
 
 
 async def test_marks_outlast_a_restart_that_a_filter_hides_and_keys_leave_alone_what_is_hidden(

@@ -55,10 +55,18 @@ def test_a_small_history_is_of_its_seconds_however_often_one_looked():
     for now in range(1, 20):
         every.add(reading(float(now), now * 0.5))
         if now % 2:
-            every_other.add(reading(float(now), now * 0.5))
+            every_other.add(reading(now + 0.9965 + now % 3 * 0.003, now * 0.5))  # now and then three seconds apart
     assert every.window("cpu", 8) == [50.0] * 8
-    assert every_other.window("cpu", 8)[1:] == [50.0] * 7
-    assert sparkline([None, *every_other.window("cpu", 3)], 4, 100.0) == " ▅▅▅"
+    assert every_other.window("cpu", 8) == pytest.approx([50.0] * 8, abs=0.2)
+    assert sparkline([None, *every_other.window("cpu", 3)], 4, 50.0) == " ███"
+
+
+def test_a_sample_stands_for_the_seconds_before_it_and_a_count_for_none():
+    history = History()
+    for now, cpu, kills in ((2.0, 0.0, 0), (4.0, 0.0, 0), (6.0, 2.0, 1), (8.0, 2.0, 1)):
+        history.add(replace(reading(now, cpu), oom_kills=kills))
+    assert history.window("cpu", 5) == [0.0, 100.0, 100.0, 0.0, 0.0]
+    assert history.window("oom", 5) == [0.0, 0.0, 1.0, 0.0, 0.0]
 
 
 def test_a_restart_begins_a_new_history():
@@ -106,6 +114,12 @@ def test_log_rates_come_from_growth_and_errors_are_those_of_this_run(tmp_path: P
     assert pulse.rates[-1] > 0
     pulse.look(started)
     assert pulse.rates[-1] == 0
+    pulse._read -= 2  # as long ago as when nobody uses the dashboard
+    with log.open("a") as file:
+        file.write("2026-11-24T12:00:02.5Z stdout F error\n" * 3_000)
+    pulse.look(started)
+    assert (pulse.errors, pulse.partial) == (3_002, False)
+    pulse.errors = 2
     with log.open("a") as file:
         file.write("2026-11-24T12:00:02.5Z stdout F error\n" * 10_000)
     pulse.look(started)

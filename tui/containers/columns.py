@@ -92,8 +92,7 @@ def _trend(series: str, ceiling: float) -> Callable[[Seen], Cell]:
         history = seen.history
         if history is None:
             return cell("")
-        seconds = history.window(series, TREND + 2)  # a second that was skipped is filled from the one before
-        return cell(short.sparkline(seconds, TREND, ceiling).rjust(TREND), "good")
+        return cell(short.sparkline(history.window(series, TREND), TREND, ceiling), "good")
 
     return show
 

@@ -266,7 +266,7 @@ class ContainerActions(ListPane):
         if len(self.chosen()) < 2:
             words = "mark two or more containers first, by {list.mark}: their logs are shown as one"
             if hidden := self.table.hidden_marks:
-                words = f"{hidden} of the {len(self.table.marks)} marked cannot be seen; {{app.back}} clears the filter"
+                words = f"{hidden} of the {len(self.table.marks)} marked cannot be seen; {self.how_to_see()}"
             self.app.operations.say(phrases.words(words, self.app.preferences.keys), failed=True)
             return
         self.app.dashboard.go_to_tab("logs")

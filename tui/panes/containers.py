@@ -98,6 +98,9 @@ class ContainersPane(ContainerActions):
     def keys(self) -> Iterable[str]:
         return self.world.containers
 
+    def how_to_see(self) -> str:
+        return super().how_to_see() if self.filter_text.strip() else "{containers.all} shows all"
+
     def _listed(self) -> list[Container]:
         """What there is before the filter; one that asks for a state looks at those at rest too."""
         every = self.world.containers.values()

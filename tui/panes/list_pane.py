@@ -85,9 +85,13 @@ class ListPane(Pane):
         if not count or count < len(self.table.marks):
             return False
         what = "the one that is marked is" if count == 1 else f"the {count} that are marked are"
-        words = f"{what} hidden, and nothing was done; {{app.back}} clears the filter, then the marks"
+        words = f"{what} hidden, and nothing was done; {self.how_to_see()}"
         self.app.operations.say(phrases.words(words, self.app.preferences.keys), failed=True)
         return True
+
+    def how_to_see(self) -> str:
+        """What shows the rows that are hidden: a sentence that names keys by their ids."""
+        return "{app.back} clears the filter"
 
     def action_mark(self) -> None:
         self.table.mark()

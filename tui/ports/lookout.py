@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tui.state.world import World
 
 LOOK = 2.0  # seconds between two looks; twice that while nobody uses the dashboard
-PAUSE = 0.1  # seconds between two looks at the least, however fast containers change
+PAUSE = 0.1  # seconds after a look at a change, however fast containers change
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +58,23 @@ class Lookout:
     async def run(self, engine_ready: Callable[[], Awaitable[Engine]]) -> None:
         """For ever."""
         self._world.watch(self.again, "subject", "containers")
-        engine = await engine_ready()
-        while True:
-            try:
-                async with asyncio.timeout(2 * LOOK if self._is_alone() else LOOK):
-                    await self._stale.wait()
-            except TimeoutError:
-                pass
-            changed = self._stale.is_set()
-            self._stale.clear()
-            sought = self._sought()
-            if sought is not None:
-                await self._look(engine, sought)
-            if changed:
-                await asyncio.sleep(PAUSE)
+        try:
+            engine = await engine_ready()
+            while True:
+                try:
+                    async with asyncio.timeout(2 * LOOK if self._is_alone() else LOOK):
+                        await self._stale.wait()
+                except TimeoutError:
+                    pass
+                changed = self._stale.is_set()
+                self._stale.clear()
+                sought = self._sought()
+                if sought is not None:
+                    await self._look(engine, sought)
+                if changed:
+                    await asyncio.sleep(PAUSE)
+        finally:
+            self._world.forget(self.again)
 
     async def _look(self, engine: Engine, sought: Sought) -> None:
         found, before = self._world.ports, self._known()

@@ -11,6 +11,8 @@ from engine.models import Stats
 KEPT = 3600  # samples; one a second
 _SPARE = 600  # dropped at once, so that dropping costs nothing
 
+HOLE = 3.0  # seconds between two samples from which on nobody looked meanwhile
+COUNTS = ("throttled", "oom")
 SERIES = ("cpu", "memory", "received", "sent", "read", "written", "throttled", "oom")
 
 
@@ -88,26 +90,26 @@ class History:
     def window(self, name: str, cells: int, *, step: int = 1, back: int = 0) -> list[float | None]:
         """The largest value in each of `cells` spans of `step` seconds, ending `back` seconds before the last sample.
 
-        None where there is no sample. Spans begin at whole multiples of `step`, so that bars stand still until the
-        window moves on by one.
+        None where there is no sample, and none soon after: a sample stands for the seconds since the one before, if
+        those are not many. Spans begin at whole multiples of `step`, so that bars stand still until the window moves on
+        by one.
         """
         if not self.times:
             return [None] * cells
         last = int((self.times[-1] - back) // step)
         first = last - cells + 1
         found: list[float | None] = [None] * cells
-        values = self._series[name]
-        for index in range(bisect_left(self.times, first * step), len(self.times)):
-            cell = int(self.times[index] // step) - first
+        times, values, counted = self.times, self._series[name], name in COUNTS
+        for index in range(bisect_left(times, first * step), len(times)):
+            cell = int(times[index] // step) - first
+            value = values[index]
+            if index and times[index] - times[index - 1] <= HOLE:
+                for skipped in range(max(0, int(times[index - 1] // step) - first + 1), min(cell, cells)):
+                    found[skipped] = 0.0 if counted else value
             if cell >= cells:
                 break
-            value, there = values[index], found[cell]
+            there = found[cell]
             found[cell] = value if there is None or value > there else there
-        if step == 1:
-            # readings a little more than a second apart skip a second now and then: that is no hole
-            for cell in range(1, cells - 1):
-                if found[cell] is None and found[cell + 1] is not None:
-                    found[cell] = found[cell - 1]
         return found
 
     @property

@@ -1,4 +1,4 @@
-"""How much a container logs, from the growth of its log file: one stat a second, and a bounded read where it grew."""
+"""How much a container logs, from the growth of its log file: one stat a look, and a bounded read where it grew."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 from tui.logs.levels import level_of
 
-KEPT = 8  # seconds of rates
+KEPT = 8  # rates, one of each look
 LOOK = 64 << 10  # bytes read of one second's growth, and of the end of a log that is seen for the first time
+MOST = 3.0  # seconds whose growth is read at once; of one that nobody has looked at for longer only the end
 
 
 @dataclass(slots=True)
@@ -46,13 +47,14 @@ class LogPulse:
             growth = there.st_size  # rotated: what the old file still got is not counted
         else:
             growth = there.st_size - self._size
-        lines = self._count(there.st_size, growth, started) if growth else 0.0
+        passed = 1.0 if first else now - self._read
+        lines = self._count(there.st_size, growth, started, passed) if growth else 0.0
         if not first:
-            self.rates.append(lines / max(0.1, now - self._read))
+            self.rates.append(lines / max(0.1, passed))
         self._inode, self._size, self._read = there.st_ino, there.st_size, now
 
-    def _count(self, size: int, growth: int, started: float) -> float:
-        wanted = min(growth, LOOK)
+    def _count(self, size: int, growth: int, started: float, passed: float) -> float:
+        wanted = min(growth, int(LOOK * min(MOST, max(1.0, passed))))
         try:
             fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from pathlib import Path
 
+import pytest
 from textual import events
 
 from engine.engine import Engine
@@ -237,6 +239,7 @@ async def test_without_detach_the_new_container_is_attached_to(dashboard: Open, 
 
 async def test_a_command_that_the_image_has_not_is_no_failed_pull(dashboard: Open, web: Container):
     async with dashboard(80, 24) as driver:
+        await driver.press("2")
         await open_form(driver, SMALL)
         driver.app.screen._lines["command"].inputs[0].value = "nosuch"
         await driver.press("ctrl+g")
@@ -244,7 +247,36 @@ async def test_a_command_that_the_image_has_not_is_no_failed_pull(dashboard: Ope
         assert driver.app.screen is driver.app.dashboard, driver.text
         (left,) = (one for one in driver.world.containers.values() if one.id != web.id)
         await driver.says(f"{left.name} was created and not started")
-        assert driver.app.dashboard.containers.table.cursor_key == left.id, "the next key is for what was left"
+        rows = driver.app.dashboard.containers
+        await driver.until(lambda: rows.table.has_focus, "the next key is for the list with what was left")
+        assert rows.table.cursor_key == left.id
+
+
+async def test_a_run_that_fails_late_takes_nothing_from_who_has_gone_on(
+    dashboard: Open, web: Container, monkeypatch: pytest.MonkeyPatch
+):
+    gone_on = asyncio.Event()
+    run = Engine.run
+
+    async def late(engine: Engine, options: RunOptions, **more: object) -> Container:
+        await gone_on.wait()
+        return await run(engine, options, **more)
+
+    async with dashboard(80, 24) as driver:
+        await driver.select("web")
+        await driver.press("slash")
+        await driver.type("web")
+        await driver.press("enter")
+        monkeypatch.setattr(Engine, "run", late)
+        await open_form(driver, SMALL)
+        driver.app.screen._lines["command"].inputs[0].value = "nosuch"
+        await driver.press("ctrl+g", "3", "slash", "f")
+        focused = driver.app.focused
+        gone_on.set()
+        await driver.says("was created and not started")
+        await driver.pilot.pause()
+        assert driver.app.focused is focused
+        assert driver.app.dashboard.containers.filter_text == "web"
 
 
 async def test_who_has_a_port_is_read_at_eighty_columns(dashboard: Open, engine: Engine, image: object):

@@ -146,6 +146,20 @@ async def test_four_ways_to_show_the_time(tmp_path: Path, monkeypatch: pytest.Mo
     assert "ago" in rows[3]
 
 
+async def test_ages_grow_and_a_log_that_comes_to_be_is_shown_with_nobody_at_the_keys(tmp_path: Path) -> None:
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() - 7)) + ".000000000Z"
+    async with Viewer().run_test(size=(60, 5)) as pilot:
+        app = await shown(pilot, tmp_path / "log")
+        await pilot.pause()
+        (tmp_path / "log").mkdir()
+        (tmp_path / "log" / "container.log").write_text(f"{stamp} stdout F hello\n")
+        await until(pilot, lambda: "hello" in app.screen_rows[0])
+        await pilot.press("t", "t", "t")
+        first = app.screen_rows[0]
+        assert "ago" in first
+        await until(pilot, lambda: "ago" in app.screen_rows[0] and app.screen_rows[0] != first)
+
+
 async def test_colours_are_kept_and_everything_else_is_neutralised(tmp_path: Path, log: LogWriter) -> None:
     log.write("stdout", b"\x1b[31mred\x1b[0m \x1b[2Jx\x1b]0;t\x07 \xff\x07\ttab\n10%\r50%\r100%\n")
     log.write("stdout", "日本語 🚀\n".encode())
