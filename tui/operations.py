@@ -107,7 +107,7 @@ class Operations:
                 finally:
                     named = f"; {plain(left.name)} was created and not started" if left is not None else ""
                     self._finish(entry, "failed", problem + named, hint)
-                if left is not None and not self._app.was_used_since(begun):
+                if left is not None and not self.has_gone_on(begun):
                     self._app.dashboard.action_pane("containers")
                     self._app.dashboard.containers.table.select(left.id)
                 return
@@ -206,6 +206,10 @@ class Operations:
         self._sum_up(entry, action.done, outcomes, "container")
         if action.starts:
             self._look_after(went, entry)
+
+    def has_gone_on(self, begun: float) -> bool:
+        """Whether the user does something else while an action takes long, since `begun` (CLOCK_MONOTONIC)."""
+        return time.monotonic() - begun > LONG and self._app.was_used_since(begun)
 
     async def _left_by(self, error: Exception) -> Container | None:
         """The container that an action created before it failed, with a row of its own from now on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
 from functools import partial
 from typing import ClassVar
@@ -384,7 +385,7 @@ class RunForm(Dialog[None]):
         from engine.cli.options import command_line
         from tui.pulling import with_progress
 
-        app, world, again = self.app, self._world, self._again
+        app, world, again, begun = self.app, self._world, self._again, time.monotonic()
         line = plain(command_line(options))
         if replaced is not None:
             line = f"{command('rm', '-f', replaced.name)} && {line}"
@@ -395,8 +396,9 @@ class RunForm(Dialog[None]):
         def then(made: object) -> None:
             run_memory.keep(fields.image, fields)
             if isinstance(made, Container) and made.id in world.containers:
-                app.dashboard.action_pane("containers")
-                app.dashboard.select(made.id)
+                if not app.operations.has_gone_on(begun):
+                    app.dashboard.action_pane("containers")
+                    app.dashboard.select(made.id)
                 if not fields.detach:
                     from tui.shell.opening import open_main
 

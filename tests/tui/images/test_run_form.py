@@ -252,9 +252,11 @@ async def test_a_command_that_the_image_has_not_is_no_failed_pull(dashboard: Ope
         assert rows.table.cursor_key == left.id
 
 
-async def test_a_run_that_fails_late_takes_nothing_from_who_has_gone_on(
-    dashboard: Open, web: Container, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("typed", "told"), [("nosuch", "was created and not started"), ("sleep 60", "started ")])
+async def test_a_run_that_ends_late_takes_nothing_from_who_has_gone_on(
+    dashboard: Open, web: Container, monkeypatch: pytest.MonkeyPatch, typed: str, told: str
 ):
+    monkeypatch.setattr("tui.operations.LONG", 0.0)
     gone_on = asyncio.Event()
     run = Engine.run
 
@@ -269,11 +271,11 @@ async def test_a_run_that_fails_late_takes_nothing_from_who_has_gone_on(
         await driver.press("enter")
         monkeypatch.setattr(Engine, "run", late)
         await open_form(driver, SMALL)
-        driver.app.screen._lines["command"].inputs[0].value = "nosuch"
+        driver.app.screen._lines["command"].inputs[0].value = typed
         await driver.press("ctrl+g", "3", "slash", "f")
         focused = driver.app.focused
         gone_on.set()
-        await driver.says("was created and not started")
+        await driver.says(told)
         await driver.pilot.pause()
         assert driver.app.focused is focused
         assert driver.app.dashboard.containers.filter_text == "web"
