@@ -113,11 +113,12 @@ async def test_a_process_is_seen_off_also_by_who_is_cancelled_again_and_again():
 async def test_a_pipe_that_somebody_else_holds_open_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(processes, "PATIENCE", 0.2)
     process = await asyncio.create_subprocess_exec(
-        "sh", "-c", "sleep 60 & exec sleep 60", stdout=asyncio.subprocess.PIPE, start_new_session=True
+        "sh", "-c", "sleep 60 & echo both; exec sleep 60", stdout=asyncio.subprocess.PIPE, start_new_session=True
     )
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"both\n"
     await processes.see_off(process)
     assert process.returncode == -signal.SIGKILL
-    assert process.stdout is not None
     assert not process.stdout.at_eof()
     os.killpg(process.pid, signal.SIGKILL)
     await process.communicate()
