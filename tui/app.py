@@ -233,7 +233,7 @@ class Pilothouse(App[None]):
     @property
     def is_alone(self) -> bool:
         """Nobody has used it for a while: it looks less often at what changes by itself."""
-        return time.monotonic() - self._used > ALONE
+        return not self.was_used_since(time.monotonic() - ALONE)
 
     def was_used_since(self, moment: float) -> bool:
         """Whether there was a key or the mouse after `moment` (CLOCK_MONOTONIC)."""

@@ -99,17 +99,19 @@ class History:
         last = int((self.times[-1] - back) // step)
         first = last - cells + 1
         found: list[float | None] = [None] * cells
-        times, values, counted = self.times, self._series[name], name in COUNTS
-        for index in range(bisect_left(times, first * step), len(times)):
-            cell = int(times[index] // step) - first
-            value = values[index]
-            if index and times[index] - times[index - 1] <= HOLE:
-                for skipped in range(max(0, int(times[index - 1] // step) - first + 1), min(cell, cells)):
-                    found[skipped] = 0.0 if counted else value
+        times, values = self.times, self._series[name]
+        begin = bisect_left(times, first * step)
+        before = int(times[begin - 1] // step) - first if begin else cells  # the cell of the sample before
+        for index in range(begin, len(times)):
+            cell, value = int(times[index] // step) - first, values[index]
+            if cell > before + 1 and times[index] - times[index - 1] <= HOLE:
+                for skipped in range(max(0, before + 1), min(cell, cells)):
+                    found[skipped] = 0.0 if name in COUNTS else value
             if cell >= cells:
                 break
             there = found[cell]
             found[cell] = value if there is None or value > there else there
+            before = cell
         return found
 
     @property
